@@ -64,7 +64,7 @@ func attrBuiltins() []*Builtin {
 					return emptyAttrs
 				}
 				t.spend((thunkBytes + attrBytes) * len(set.vals))
-				code, fn := t.applier(), computed(args[0])
+				code, fn := t.applier(), Computed(args[0])
 				vals := make([]Value, len(set.vals))
 				for i, v := range set.vals {
 					vals[i] = applyLater2(code, fn, Str(set.shape.names[i]), v)
@@ -102,7 +102,7 @@ func attrBuiltins() []*Builtin {
 				code := t.applier()
 				b := NewAttrs(len(found))
 				for name, vals := range found {
-					b.Set(name, applyLater2(code, computed(fn), Str(name), NewList(vals...)))
+					b.Set(name, applyLater2(code, Computed(fn), Str(name), NewList(vals...)))
 				}
 				return b.Done()
 			}},

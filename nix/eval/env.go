@@ -175,14 +175,14 @@ func (n *localNode) delay(_ *Thread, e *env) Value {
 	if v == nil { // a later binding of the same scope, not yet made
 		return &Thunk{code: n, env: e}
 	}
-	return computed(v)
+	return Computed(v)
 }
 
 // ready returns the value of a literal or variable if it is known already, else nil.
 func ready(n node, e *env) Value {
 	switch n := n.(type) {
 	case constNode:
-		if v := computed(n.val); v.Type() != TypeThunk {
+		if v := Computed(n.val); v.Type() != TypeThunk {
 			return v
 		}
 	case *localNode:
@@ -190,7 +190,7 @@ func ready(n node, e *env) Value {
 			e = e.up
 		}
 		if v := e.slots[n.slot]; v != nil {
-			if v = computed(v); v.Type() != TypeThunk {
+			if v = Computed(v); v.Type() != TypeThunk {
 				return v
 			}
 		}

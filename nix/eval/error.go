@@ -96,8 +96,16 @@ type frame struct {
 }
 
 type note struct {
-	pos syntax.Pos
-	msg string // "" until known
+	pos  syntax.Pos
+	msg  string        // "" until known
+	late func() string // says msg, if it is set
+}
+
+func (n *note) text() string {
+	if n.late != nil {
+		return n.late()
+	}
+	return n.msg
 }
 
 // maxTrace limits the frames that an error keeps. Notes are always kept.
@@ -126,8 +134,8 @@ func (e *Error) finish() *Error {
 	for _, f := range e.frames {
 		switch {
 		case f.note != nil:
-			if f.note.msg != "" {
-				e.Trace = append(e.Trace, Frame{f.note.pos, f.note.msg})
+			if msg := f.note.text(); msg != "" {
+				e.Trace = append(e.Trace, Frame{f.note.pos, msg})
 			}
 		case f.site == topSite && f.fn == nil:
 		case f.fn != nil:
@@ -200,7 +208,16 @@ func (t *Thread) Pos() syntax.Pos {
 
 // Annotate calls f. If f fails, msg becomes part of the error's trace.
 func (t *Thread) Annotate(pos syntax.Pos, msg string, f func()) {
-	t.frames = append(t.frames, frame{note: &note{pos, msg}})
+	t.annotate(&note{pos: pos, msg: msg}, f)
+}
+
+// AnnotateLate is Annotate for a message that is made only if f fails.
+func (t *Thread) AnnotateLate(pos syntax.Pos, msg func() string, f func()) {
+	t.annotate(&note{pos: pos, late: msg}, f)
+}
+
+func (t *Thread) annotate(n *note, f func()) {
+	t.frames = append(t.frames, frame{note: n})
 	f()
 	t.frames = t.frames[:len(t.frames)-1]
 }

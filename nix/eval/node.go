@@ -207,7 +207,7 @@ func (n *selectNode) delay(_ *Thread, e *env) Value {
 			if k < 0 {
 				return &Thunk{code: n, env: e}
 			}
-			v = computed(set.vals[k])
+			v = Computed(set.vals[k])
 		}
 		return v // it may be a thunk, but that of the attribute itself
 	}

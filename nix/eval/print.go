@@ -48,7 +48,7 @@ func (p *printer) value(v Value, depth int) {
 	if p.opts.Force {
 		v = p.t.Force(v)
 	}
-	switch v := computed(v).(type) {
+	switch v := Computed(v).(type) {
 	case *Thunk:
 		p.out.WriteString("<CODE>")
 	case Null:

@@ -19,6 +19,10 @@ func (*Thunk) Type() Type { return TypeThunk }
 // If f fails, it is called again the next time.
 func Lazy(f func(t *Thread) Value) *Thunk { return &Thunk{code: goNode(f)} }
 
+// Init makes th, which must be zero, what [Lazy] returns: for a thunk that is part of
+// something larger.
+func (th *Thunk) Init(f func(t *Thread) Value) { th.code = goNode(f) }
+
 // LazyCall returns fn applied to args, computed when it is first needed.
 func LazyCall(fn Value, args ...Value) *Thunk {
 	switch len(args) {
@@ -72,8 +76,8 @@ func (t *Thread) force(th *Thunk) Value {
 	return v
 }
 
-// computed returns the value of a thunk that has one, and any other value as it is.
-func computed(v Value) Value {
+// Computed returns the value of a thunk that has one, and any other value as it is.
+func Computed(v Value) Value {
 	if th, ok := v.(*Thunk); ok && th.code == nil {
 		return th.val
 	}

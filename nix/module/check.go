@@ -48,8 +48,11 @@ func (e *Evaluation) checkLevel(l *level) {
 	if !e.try(l.loc, func(t *eval.Thread) { a = l.assigned.get(t) }) {
 		return
 	}
-	for _, name := range l.names {
-		found, err := within(e, l.entries[name].get)
+	for i, name := range l.names {
+		if e.isConstant(l, i) {
+			continue
+		}
+		found, err := e.entry(l, i)
 		if err != nil {
 			if !isStray(err) || a.byName[name] != nil {
 				e.errs.addAt(append(slices.Clone(l.loc), name), err)
@@ -137,7 +140,7 @@ func (e *Evaluation) checkResult(loc []string, r result) {
 // checkAssertions reads the option assertions, if there is one: a list of { assertion;
 // message; }.
 func (e *Evaluation) checkAssertions(root *level) {
-	if root.entries["assertions"] == nil {
+	if !root.declares("assertions") {
 		return
 	}
 	for _, a := range e.Config().List("assertions") {
@@ -151,65 +154,72 @@ func (e *Evaluation) checkAssertions(root *level) {
 // those in submodules and in the elements of lists and sets. It leaves out options
 // whose value cannot be evaluated; [Evaluation.Check] reports them.
 func (e *Evaluation) Walk(f func(c *Config)) {
-	e.walkTree(e.tree, f)
+	walker{e, f, false}.tree(e.tree)
 }
 
-func (e *Evaluation) walkTree(tr *tree, f func(c *Config)) {
-	root, err := within(e, tr.root.get)
+// A walker calls f for options that have a value.
+type walker struct {
+	e   *Evaluation
+	f   func(c *Config)
+	set bool // leave out constants, which are set nowhere
+}
+
+func (w walker) tree(tr *tree) {
+	root, err := read(w.e, &tr.root)
 	if err != nil {
 		return
 	}
-	e.walkLevel(root, f)
-	if free, err := within(e, tr.freeform.get); err == nil && free.res != nil && len(free.res.names) > 0 {
-		e.walkResult(*free.res, f)
+	w.level(root)
+	if free, err := read(w.e, &tr.freeform); err == nil && free.res != nil && len(free.res.names) > 0 {
+		w.result(free.res)
 	}
 }
 
-func (e *Evaluation) walkLevel(l *level, f func(c *Config)) {
-	for _, name := range l.names {
-		if name == "_module" {
+func (w walker) level(l *level) {
+	for i, name := range l.names {
+		if name == "_module" || w.set && w.e.isConstant(l, i) {
 			continue
 		}
-		found, err := within(e, l.entries[name].get)
+		found, err := w.e.entry(l, i)
 		switch {
 		case err != nil:
 		case found.slot == nil:
-			e.walkLevel(found.level, f)
+			w.level(found.level)
 		case !isAlias(found.slot.opt):
-			e.walkSlot(found.slot, f)
+			w.slot(found.slot)
 		}
 	}
 }
 
-func (e *Evaluation) walkSlot(s *slot, f func(c *Config)) {
-	if e.errs.tooDeep(s.loc, func() Pos { return slotNode{e, s}.origin().Pos() }) {
+func (w walker) slot(s *slot) {
+	if w.e.errs.tooDeep(s.loc, func() Pos { return slotNode{w.e, s}.origin().Pos() }) {
 		return
 	}
-	r, err := within(e, s.res.get)
+	r, err := slotNode{w.e, s}.result()
 	if err != nil {
 		return
 	}
-	if r.tree == nil && (r.elems == nil || r.isList && !hasTrees(e, r)) {
-		f(&Config{slotNode{e, s}, &e.errs})
+	if r.tree == nil && (r.elems == nil || r.isList && !hasTrees(w.e, r)) {
+		w.f(&Config{slotNode{w.e, s}, &w.e.errs})
 		return
 	}
-	e.walkResult(r, f)
+	w.result(r)
 }
 
-func (e *Evaluation) walkResult(r result, f func(c *Config)) {
+func (w walker) result(r *result) {
 	if r.tree != nil {
-		e.walkTree(r.tree, f)
+		w.tree(r.tree)
 		return
 	}
 	for _, s := range r.elems {
-		e.walkSlot(s, f)
+		w.slot(s)
 	}
 }
 
 // hasTrees reports whether the elements of a list are submodules.
-func hasTrees(e *Evaluation, r result) bool {
+func hasTrees(e *Evaluation, r *result) bool {
 	for _, s := range r.elems {
-		if in, err := within(e, s.res.get); err == nil && in.tree != nil {
+		if in, err := (slotNode{e, s}).result(); err == nil && in.tree != nil {
 			return true
 		}
 	}
@@ -220,7 +230,7 @@ func hasTrees(e *Evaluation, r result) bool {
 // leaves out options that are declared in Nix.
 func (e *Evaluation) EachSet(c *Config, f func(o *Config, decl *Option)) {
 	below := c.Path()
-	e.Walk(func(o *Config) {
+	walker{e, func(o *Config) {
 		s, ok := o.n.(slotNode)
 		if !ok || s.s.opt == nil {
 			return
@@ -233,14 +243,14 @@ func (e *Evaluation) EachSet(c *Config, f func(o *Config, decl *Option)) {
 				f(o, d.goOpt)
 			}
 		}
-	})
+	}, true}.tree(e.tree)
 }
 
 // Warnings returns remarks about assignments: those to deprecated options, and the
 // elements of the option warnings, if there is one.
 func (e *Evaluation) Warnings() []Note {
 	var notes []Note
-	e.Walk(func(c *Config) {
+	walker{e, func(c *Config) {
 		s, ok := c.n.(slotNode)
 		if !ok || s.s.opt == nil {
 			return
@@ -250,8 +260,8 @@ func (e *Evaluation) Warnings() []Note {
 				notes = append(notes, Note{c.Pos(), "the option " + quotePath(s.s.loc) + " is deprecated: " + d.goOpt.Deprecated})
 			}
 		}
-	})
-	if root, err := within(e, e.tree.root.get); err == nil && root.entries["warnings"] != nil {
+	}, true}.tree(e.tree)
+	if root, err := read(e, &e.tree.root); err == nil && root.declares("warnings") {
 		for _, w := range e.Config().List("warnings") {
 			notes = append(notes, Note{w.Pos(), w.String()})
 		}

@@ -82,7 +82,7 @@ func (tr *tree) collect(t *eval.Thread) []*mod {
 	seen := map[string]bool{}
 	disabled := map[string]bool{}
 	queue := make([]Module, 0, len(tr.sources)+1)
-	queue = append(queue, tr.internals())
+	queue = append(queue, tr.internalModule())
 	queue = append(queue, tr.sources...)
 	for len(queue) > 0 {
 		src := queue[0]
@@ -109,8 +109,8 @@ func (tr *tree) collect(t *eval.Thread) []*mod {
 	return all
 }
 
-// internals returns the module that declares _module, which each evaluation has.
-func (tr *tree) internals() Module {
+// internalModule returns the module that declares _module, which each evaluation has.
+func (tr *tree) internalModule() Module {
 	assign := map[string]any{}
 	if tr.name != "" {
 		assign["_module"] = map[string]any{"args": map[string]any{
@@ -305,8 +305,8 @@ func (tr *tree) applyModule(m *merging, fn eval.Value) eval.Value {
 		b.Set(name, v)
 	}
 	set("lib", tr.sys.Lib())
-	set("config", tr.config)
-	set("options", tr.optionsValue)
+	set("config", &tr.config)
+	set("options", &tr.optionsValue)
 	for name, v := range tr.args {
 		set(name, v)
 	}
@@ -330,13 +330,13 @@ func (tr *tree) moduleArg(t *eval.Thread, name string, pos Pos) eval.Value {
 	case "lib":
 		return tr.sys.Lib()
 	case "config":
-		return tr.config
+		return &tr.config
 	case "options":
-		return tr.optionsValue
+		return &tr.optionsValue
 	}
-	r := tr.internalSlot(t, "args").res.get(t)
+	r := tr.internals(t).slot(t, "args").res.get(t)
 	if e := r.elem(name); e != nil {
-		return t.Force(e.thunk)
+		return t.Force(e.value())
 	}
 	known := append([]string{"config", "lib", "options"}, r.names...)
 	for n := range tr.args {

@@ -54,7 +54,7 @@ func listOf(elem *typeInfo) *typeInfo {
 					if !m.alive(s) {
 						continue // switched off with mkIf
 					}
-					r.elems, vals = append(r.elems, s), append(vals, s.thunk)
+					r.elems, vals = append(r.elems, s), append(vals, s.value())
 				}
 			}
 			r.val = eval.NewList(vals...)
@@ -116,7 +116,7 @@ func attrsOf(elem *typeInfo, lazy bool) *typeInfo {
 				continue // switched off with mkIf
 			}
 			r.names, r.elems = append(r.names, name), append(r.elems, s)
-			b.SetAt(name, s.thunk, byName[name][0].pos)
+			b.SetAt(name, s.value(), byName[name][0].pos)
 		}
 		r.val = b.Done()
 		return r
@@ -193,7 +193,7 @@ func functionTo(elem *typeInfo) *typeInfo {
 				for i, d := range defs {
 					results[i] = def{val: t.Call(d.val, arg[0]), pos: d.pos, file: d.file}
 				}
-				return m.newElem(at, elem, results).thunk
+				return m.newElem(at, elem, results).value()
 			})}
 		},
 	}
@@ -306,7 +306,7 @@ func submoduleType(s *submodule) *typeInfo {
 		},
 		merge: func(m *merging, loc []string, defs []def) result {
 			tr := s.evaluate(m.sys, m.args, loc, defs)
-			return result{val: tr.checked, tree: tr}
+			return result{val: &tr.checked, tree: tr}
 		},
 	}
 }
@@ -318,6 +318,7 @@ func (s *submodule) evaluate(sys *System, around map[string]eval.Value, loc []st
 		args = around
 	}
 	tr := sys.newTree(loc, args)
+	tr.sub = s
 	tr.sources = append(tr.sources, s.modules...)
 	for i := range defs {
 		tr.sources = append(tr.sources, Module{def: &defs[i], onlyConfig: s.onlyConfig})

@@ -84,12 +84,27 @@ func (o Origin) Pos() Pos {
 }
 
 // Get returns the place at the end of path. It never returns nil.
-func (c *Config) Get(path ...string) *Config {
+func (c *Config) Get(path ...string) *Config { return &Config{c.at(path), c.errs} }
+
+func (c *Config) at(path []string) node {
 	n := c.n
 	for _, name := range path {
 		n = n.step(name)
 	}
-	return &Config{n, c.errs}
+	return n
+}
+
+// failed keeps the error that came up while n was read, and reports whether there is one.
+func (c *Config) failed(n node, err error) bool {
+	return err != nil && c.errs.addAt(n.path(), err)
+}
+
+func (c *Config) kind(n node) Kind {
+	k, err := n.kind()
+	if c.failed(n, err) {
+		return Missing
+	}
+	return k
 }
 
 // Path returns the whole path, for messages.
@@ -106,12 +121,7 @@ func (c *Config) Name() string {
 
 // Kind evaluates the value at path and returns its kind.
 func (c *Config) Kind(path ...string) Kind {
-	at := c.Get(path...)
-	k, err := at.n.kind()
-	if at.errs.addAt(at.n.path(), err) {
-		return Missing
-	}
-	return k
+	return c.kind(c.at(path))
 }
 
 // Has reports whether there is a value at path that is not null.
@@ -128,7 +138,7 @@ func (c *Config) IsSet(path ...string) bool {
 }
 
 // Origin returns where the value at path comes from.
-func (c *Config) Origin(path ...string) Origin { return c.Get(path...).n.origin() }
+func (c *Config) Origin(path ...string) Origin { return c.at(path).origin() }
 
 // Pos returns the position of the first assignment of the value at path, for messages.
 func (c *Config) Pos(path ...string) Pos { return c.Origin(path...).Pos() }
@@ -171,7 +181,7 @@ func (c *Config) Program(path ...string) (exe Str, ok bool) {
 		}
 		return exe
 	})
-	if at.errs.addAt(at.n.path(), failed) {
+	if at.failed(at.n, failed) {
 		return Str{}, true
 	}
 	return exe, ok
@@ -202,12 +212,13 @@ func (c *Config) String(path ...string) string { return c.Str(path...).S }
 // of kind want is an error, which is kept.
 func scalarAt[T any](c *Config, path []string, want Kind) T {
 	var zero T
-	at := c.Get(path...)
-	kind, err := at.n.kind()
-	if at.errs.addAt(at.n.path(), err) || kind == KindNull || kind == Missing {
+	n := c.at(path)
+	kind := c.kind(n)
+	if kind == KindNull || kind == Missing {
 		return zero
 	}
-	v, err := at.n.scalar()
+	v, err := n.scalar()
+	at := Config{n, c.errs}
 	if err != nil {
 		placed := asErrors(err) // a path to no file fails only here
 		for _, e := range placed {
@@ -229,12 +240,12 @@ func scalarAt[T any](c *Config, path []string, want Kind) T {
 
 // Keys returns the names in the set at path, sorted; nil if there is no set.
 func (c *Config) Keys(path ...string) []string {
-	at := c.Get(path...)
-	if at.Kind() != KindAttrs {
+	n := c.at(path)
+	if c.kind(n) != KindAttrs {
 		return nil
 	}
-	keys, err := at.n.keys()
-	if at.errs.addAt(at.n.path(), err) {
+	keys, err := n.keys()
+	if c.failed(n, err) {
 		return nil
 	}
 	return keys
@@ -262,17 +273,17 @@ func (c *Config) Each(path ...string) []*Config {
 
 // List returns the elements of the list at path; nil if there is no list.
 func (c *Config) List(path ...string) []*Config {
-	at := c.Get(path...)
-	if at.Kind() != KindList {
+	at := c.at(path)
+	if c.kind(at) != KindList {
 		return nil
 	}
-	items, err := at.n.items()
-	if at.errs.addAt(at.n.path(), err) {
+	items, err := at.items()
+	if c.failed(at, err) {
 		return nil
 	}
 	all := make([]*Config, len(items))
 	for i, n := range items {
-		all[i] = &Config{n, at.errs}
+		all[i] = &Config{n, c.errs}
 	}
 	return all
 }
@@ -337,7 +348,7 @@ func (c *Config) Any(path ...string) any {
 		return nil
 	}
 	v, err := at.n.scalar()
-	if at.errs.addAt(at.n.path(), err) {
+	if at.failed(at.n, err) {
 		return nil
 	}
 	return v
@@ -377,7 +388,7 @@ type Func struct{ c *Config }
 // [Option] accepts, above all *Config. The result is lazy and never nil.
 func (f Func) Call(args ...any) *Config {
 	n, err := f.c.n.call(args)
-	if f.c.errs.addAt(f.c.Path(), err) {
+	if f.c.failed(f.c.n, err) {
 		return &Config{absent{f.c.Path()}, f.c.errs}
 	}
 	return &Config{n, f.c.errs}
@@ -390,6 +401,7 @@ func (c *Config) Check() {
 	switch n := c.n.(type) {
 	case slotNode:
 		n.e.checkSlot(n.s)
+	case constantNode: // nothing is wrong with it
 	case rootNode:
 		n.e.Check() // the errors are kept, and are asked for later
 	}

@@ -15,9 +15,9 @@ type option struct {
 	decls []decl
 	below []declSet // options declared below it, which belong to its submodule
 
-	merged *once[*declaration]
-	inner  *once[result] // the value before apply
-	view   *eval.Thunk
+	merged once[*declaration]
+	inner  once[result] // the value before apply
+	view   eval.Thunk
 }
 
 // A declaration is the sum of all declarations of an option.
@@ -35,11 +35,11 @@ func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
 	s := newSlot(l.tree.sys, l.tree.args, append(l.loc[:len(l.loc):len(l.loc)], name))
 	o := &option{slot: s, level: l, name: name, decls: decls, below: below}
 	s.opt = o
-	o.merged = newOnce(o.mergeDecls)
-	o.view = eval.Lazy(o.makeView)
-	s.won = newOnce(func(t *eval.Thread) (w winners) {
+	o.merged.init(o.mergeDecls)
+	o.view.Init(o.makeView)
+	s.won.init(func(t *eval.Thread) (w winners) {
 		raw := o.raw(t)
-		t.Annotate(firstPlace(raw), optionFrame+quotePath(s.loc), func() {
+		t.AnnotateLate(firstPlace(raw), s.frame, func() {
 			w = pick(s.merging(t).peelAll(raw))
 			// A default that is overridden is not evaluated.
 			if preset := o.merged.get(t).preset; preset != nil && w.prio >= defaultPriority {
@@ -48,8 +48,8 @@ func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
 		})
 		return w
 	})
-	o.inner = newOnce(o.evaluate)
-	s.res = newOnce(func(t *eval.Thread) result {
+	o.inner.init(o.evaluate)
+	s.res.init(func(t *eval.Thread) result {
 		apply := o.merged.get(t).apply
 		if apply == nil {
 			return o.inner.get(t)
@@ -60,6 +60,9 @@ func (l *level) newOption(name string, decls []decl, below []declSet) *slot {
 	})
 	return s
 }
+
+// frame is what a trace says of the slot.
+func (s *slot) frame() string { return optionFrame + quotePath(s.loc) }
 
 // raw returns all assignments to the option, those by its aliases included.
 func (o *option) raw(t *eval.Thread) []def {
@@ -94,7 +97,7 @@ func (o *option) evaluate(t *eval.Thread) (r result) {
 		e.Hint = "remove what is assigned to it"
 		m.fail(e)
 	}
-	t.Annotate(firstPlace(w.defs), optionFrame+quotePath(o.slot.loc), func() {
+	t.AnnotateLate(firstPlace(w.defs), o.slot.frame, func() {
 		r = m.mergeChecked(decl.typ, o.slot.loc, w.defs)
 	})
 	return r
@@ -209,7 +212,7 @@ func (o *option) defaultFrom(t *eval.Thread, g *Option) eval.Value {
 // evalExpr evaluates a default that is Nix source, with all module arguments in scope.
 func (o *option) evalExpr(t *eval.Thread, x Expr) eval.Value {
 	tr := o.level.tree
-	scope := eval.Scope{"lib": tr.sys.Lib(), "config": tr.config, "options": tr.optionsValue}
+	scope := eval.Scope{"lib": tr.sys.Lib(), "config": &tr.config, "options": &tr.optionsValue}
 	for name, v := range tr.args {
 		scope[name] = v
 	}
@@ -270,7 +273,7 @@ func (o *option) makeView(t *eval.Thread) eval.Value {
 	b.Set("_type", eval.Str("option"))
 	b.Set("loc", eval.StringList(o.slot.loc...))
 	b.Set("name", eval.Str(showPath(o.slot.loc)))
-	b.Set("value", o.slot.thunk)
+	b.Set("value", o.slot.value())
 	lazy("type", func(t *eval.Thread) eval.Value { return o.slot.sys.viewOf(o.merged.get(t).typ) })
 	lazy("isDefined", func(t *eval.Thread) eval.Value { return eval.Bool(len(o.slot.won.get(t).defs) > 0) })
 	lazy("highestPrio", func(t *eval.Thread) eval.Value { return eval.MakeInt(int64(o.slot.won.get(t).prio)) })

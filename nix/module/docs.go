@@ -52,7 +52,7 @@ type describer struct {
 }
 
 func (d *describer) tree(tr *tree) {
-	if root, err := within(d.e, tr.root.get); err == nil {
+	if root, err := read(d.e, &tr.root); err == nil {
 		d.level(root)
 	}
 }
@@ -61,8 +61,8 @@ func (d *describer) level(l *level) {
 	if len(l.loc) > maxDescribed {
 		return
 	}
-	for _, name := range l.names {
-		found, err := within(d.e, l.entries[name].get)
+	for i, name := range l.names {
+		found, err := d.e.entry(l, i)
 		switch {
 		case err != nil || name == "_module":
 		case found.level != nil:

@@ -69,21 +69,30 @@ type merging struct {
 // that something that needs itself is an infinite recursion like any other, and what
 // has failed can be tried again.
 type once[T any] struct {
-	thunk *eval.Thunk
+	thunk eval.Thunk
+	done  bool // val is known
 	val   T
 }
 
 func newOnce[T any](f func(t *eval.Thread) T) *once[T] {
 	o := &once[T]{}
-	o.thunk = eval.Lazy(func(t *eval.Thread) eval.Value {
-		o.val = f(t)
-		return eval.Null{}
-	})
+	o.init(f)
 	return o
 }
 
+// init sets what o computes.
+func (o *once[T]) init(f func(t *eval.Thread) T) {
+	o.thunk.Init(func(t *eval.Thread) eval.Value {
+		o.val = f(t)
+		o.done = true
+		return eval.Null{}
+	})
+}
+
 func (o *once[T]) get(t *eval.Thread) T {
-	t.Force(o.thunk)
+	if !o.done {
+		t.Force(&o.thunk)
+	}
 	return o.val
 }
 
@@ -251,25 +260,28 @@ type slot struct {
 	opt  *option   // nil for an element
 	typ  *typeInfo // of an element; an option's is in opt
 
-	won   *once[winners]
-	res   *once[result]
-	thunk *eval.Thunk // the value
+	won   once[winners]
+	res   once[result]
+	thunk eval.Thunk // the value
 }
 
 func newSlot(sys *System, args map[string]eval.Value, loc []string) *slot {
 	s := &slot{loc: loc, sys: sys, args: args}
-	s.thunk = eval.Lazy(func(t *eval.Thread) eval.Value { return s.res.get(t).val })
+	s.thunk.Init(func(t *eval.Thread) eval.Value { return s.res.get(t).val })
 	return s
 }
+
+// value returns the slot's value, which may be a thunk.
+func (s *slot) value() eval.Value { return &s.thunk }
 
 // newElem returns the slot of an element with definitions of its own.
 func (m *merging) newElem(loc []string, typ *typeInfo, defs []def) *slot {
 	s := newSlot(m.sys, m.args, loc)
 	s.typ = typ
-	s.won = newOnce(func(t *eval.Thread) winners {
+	s.won.init(func(t *eval.Thread) winners {
 		return pick(s.merging(t).peelAll(defs))
 	})
-	s.res = newOnce(func(t *eval.Thread) result {
+	s.res.init(func(t *eval.Thread) result {
 		w := s.won.get(t)
 		if len(w.defs) == 0 {
 			if r, ok := s.merging(t).nothing(typ, loc); ok {

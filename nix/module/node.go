@@ -14,11 +14,46 @@ func within[T any](e *Evaluation, f func(t *eval.Thread) T) (out T, err error) {
 	return out, err
 }
 
+// read returns what o computes. What is known already needs no evaluation.
+func read[T any](e *Evaluation, o *once[T]) (T, error) {
+	if o.done {
+		return o.val, nil
+	}
+	return within(e, o.get)
+}
+
+// entry returns what is declared at an index of the names of l.
+func (e *Evaluation) entry(l *level, i int) (*entry, error) {
+	if l.entries[i].ours {
+		return l.entry(nil, i), nil
+	}
+	return within(e, func(t *eval.Thread) *entry { return l.entry(t, i) })
+}
+
+// isConstant reports whether nothing is assigned to an entry of l and all of it is a constant. If
+// that cannot be told, the error comes up where the entry is read.
+func (e *Evaluation) isConstant(l *level, i int) bool {
+	yes, err := within(e, func(t *eval.Thread) bool { return l.isConstant(t, i) })
+	return err == nil && yes
+}
+
+// isUnset reports whether an option is a constant to which nothing is assigned.
+func (e *Evaluation) isUnset(l *level, i int) bool {
+	if l.entries[i].option() == nil {
+		return false
+	}
+	if known := l.entries[i].fixed; known != nil && (!known.constant || l.assigned.done) {
+		return l.unset(nil, i) != nil
+	}
+	f, err := within(e, func(t *eval.Thread) *fixed { return l.unset(t, i) })
+	return err == nil && f != nil // an error comes up where the option is read
+}
+
 // A rootNode is the whole configuration.
 type rootNode struct{ e *Evaluation }
 
 func (n rootNode) level() (levelNode, error) {
-	l, err := within(n.e, n.e.tree.root.get)
+	l, err := read(n.e, &n.e.tree.root)
 	return levelNode{n.e, l}, err
 }
 
@@ -50,7 +85,7 @@ func (n rootNode) items() ([]node, error)   { return nil, nil }
 func (n rootNode) scalar() (any, error)     { return nil, nil }
 func (n rootNode) call([]any) (node, error) { return absent{}, nil }
 func (n rootNode) origin() Origin           { return Origin{} }
-func (n rootNode) value() eval.Value        { return n.e.tree.checked }
+func (n rootNode) value() eval.Value        { return &n.e.tree.checked }
 func (n rootNode) arg(name string) node     { return n.e.argNode(n.e.tree, name) }
 
 // A failed node is a place that cannot be reached because of an error.
@@ -75,10 +110,14 @@ func (n levelNode) in() *Evaluation { return n.e }
 func (n levelNode) path() []string  { return n.l.loc }
 
 func (n levelNode) step(name string) node {
-	if n.l.entries[name] == nil {
+	i, ok := n.l.index[name]
+	if !ok {
 		return n.e.freeNode(n.l, name)
 	}
-	e, err := within(n.e, n.l.entries[name].get)
+	if n.e.isUnset(n.l, i) {
+		return constantNode{n.e, n.l, i}
+	}
+	e, err := n.e.entry(n.l, i)
 	if err != nil {
 		return failed{absent{append(slices.Clone(n.path()), name)}, err}
 	}
@@ -94,7 +133,7 @@ func (n levelNode) kind() (Kind, error) { return KindAttrs, nil }
 func (n levelNode) undeclared(t *eval.Thread) map[string][]eval.Value {
 	found := map[string][]eval.Value{}
 	for name, defs := range n.l.assigned.get(t).byName {
-		if n.l.entries[name] == nil {
+		if !n.l.declares(name) {
 			for _, d := range defs {
 				found[name] = append(found[name], d.val)
 			}
@@ -143,7 +182,7 @@ func (e *Evaluation) freeNode(l *level, name string) node {
 			return absent{path}
 		}
 		rel := append(slices.Clone(l.loc[len(l.tree.loc):]), name)
-		var at node = resultNode{e, l.tree.loc, *f.res, Origin{}}
+		var at node = resultNode{e, l.tree.loc, f.res, from{}}
 		for _, step := range rel {
 			at = at.step(step)
 		}
@@ -158,8 +197,30 @@ func (e *Evaluation) freeNode(l *level, name string) node {
 // argNode returns a module argument.
 func (e *Evaluation) argNode(tr *tree, name string) node {
 	v := eval.Lazy(func(t *eval.Thread) eval.Value { return tr.moduleArg(t, name, Pos{}) })
-	return valueNode{e, []string{name}, v, Origin{}}
+	return valueNode{e, []string{name}, v, from{}}
 }
+
+// A constantNode is an option to which nothing is assigned and whose default is a constant.
+type constantNode struct {
+	e *Evaluation
+	l *level
+	i int // of the level's names
+}
+
+func (n constantNode) is() *fixed                    { return n.l.entries[n.i].fixed }
+func (n constantNode) plain() valueNode              { return valueNode{n.e, n.path(), n.is().val, from{}} }
+func (n constantNode) in() *Evaluation               { return n.e }
+func (n constantNode) path() []string                { return append(slices.Clip(n.l.loc), n.l.names[n.i]) }
+func (n constantNode) value() eval.Value             { return n.is().val }
+func (n constantNode) step(name string) node         { return n.plain().step(name) }
+func (n constantNode) kind() (Kind, error)           { return kindOf(n.is().val), nil }
+func (n constantNode) keys() ([]string, error)       { return n.plain().keys() }
+func (n constantNode) items() ([]node, error)        { return n.plain().items() }
+func (n constantNode) scalar() (any, error)          { return scalarOf(n.e, n.is().val) }
+func (n constantNode) call(args []any) (node, error) { return n.plain().call(args) }
+func (n constantNode) origin() Origin                { return Origin{Priority: n.is().prio, IsOption: true} }
+func (n constantNode) arg(name string) node          { return n.slot().arg(name) }
+func (n constantNode) slot() slotNode                { return slotNode{n.e, n.l.entry(nil, n.i).slot} }
 
 // A slotNode is an option, or an element of one.
 type slotNode struct {
@@ -169,15 +230,18 @@ type slotNode struct {
 
 func (n slotNode) in() *Evaluation   { return n.e }
 func (n slotNode) path() []string    { return n.s.loc }
-func (n slotNode) value() eval.Value { return n.s.thunk }
+func (n slotNode) value() eval.Value { return n.s.value() }
+
+// result returns the merged value.
+func (n slotNode) result() (*result, error) {
+	_, err := read(n.e, &n.s.res)
+	return &n.s.res.val, err
+}
 
 // inside returns the node of the slot's value.
-func (n slotNode) inside() (node, error) {
-	r, err := within(n.e, n.s.res.get)
-	if err != nil {
-		return nil, err
-	}
-	return resultNode{n.e, n.s.loc, r, n.origin()}, nil
+func (n slotNode) inside() (resultNode, error) {
+	r, err := n.result()
+	return resultNode{n.e, n.s.loc, r, from{slot: n.s}}, err
 }
 
 func (n slotNode) step(name string) node {
@@ -234,12 +298,12 @@ func (n slotNode) arg(name string) node {
 			return v
 		}
 		return n.e.tree.moduleArg(t, name, Pos{})
-	}), Origin{}}
+	}), from{}}
 }
 
 func (n slotNode) origin() Origin {
 	o := Origin{IsOption: n.s.opt != nil}
-	w, err := within(n.e, n.s.won.get)
+	w, err := read(n.e, &n.s.won)
 	if err != nil {
 		return o
 	}
@@ -267,19 +331,47 @@ func (n slotNode) origin() Origin {
 	return o
 }
 
+// from says where a value comes from.
+type from struct {
+	slot *slot // the option around it; nil: none
+	part bool  // it is a part of the slot's value
+	pos  Pos   // its own place, if it has one
+}
+
+// inside is where a part comes from that is at pos, if that is known.
+func (f from) inside(pos Pos) from {
+	f.part = true
+	if pos.IsValid() {
+		f.pos = pos
+	}
+	return f
+}
+
+func (f from) origin(e *Evaluation) Origin {
+	var o Origin
+	if f.slot != nil {
+		o = slotNode{e, f.slot}.origin()
+	}
+	o.IsOption = o.IsOption && !f.part
+	if f.pos.IsValid() {
+		o.Assignments = []Pos{f.pos}
+	}
+	return o
+}
+
 // A resultNode is a merged value, with the parts that its type knows.
 type resultNode struct {
 	e    *Evaluation
 	at   []string
-	r    result
-	from Origin
+	r    *result
+	from from
 }
 
 func (n resultNode) plain() valueNode  { return valueNode{n.e, n.at, n.r.val, n.from} }
 func (n resultNode) in() *Evaluation   { return n.e }
 func (n resultNode) path() []string    { return n.at }
 func (n resultNode) value() eval.Value { return n.r.val }
-func (n resultNode) origin() Origin    { return n.from }
+func (n resultNode) origin() Origin    { return n.from.origin(n.e) }
 func (n resultNode) arg(name string) node {
 	return n.e.argNode(n.e.tree, name)
 }
@@ -294,7 +386,7 @@ func (n resultNode) step(name string) node {
 	case n.opaque() || n.r.isList:
 		return n.plain().step(name)
 	case n.r.tree != nil:
-		l, err := within(n.e, n.r.tree.root.get)
+		l, err := read(n.e, &n.r.tree.root)
 		if err != nil {
 			return failed{absent{append(slices.Clone(n.at), name)}, err}
 		}
@@ -321,7 +413,7 @@ func (n resultNode) keys() ([]string, error) {
 	case n.opaque() || n.r.isList:
 		return n.plain().keys()
 	case n.r.tree != nil:
-		l, err := within(n.e, n.r.tree.root.get)
+		l, err := read(n.e, &n.r.tree.root)
 		if err != nil {
 			return nil, err
 		}
@@ -349,13 +441,13 @@ type valueNode struct {
 	e    *Evaluation
 	at   []string
 	val  eval.Value
-	from Origin // of the option around it
+	from from
 }
 
 func (n valueNode) in() *Evaluation      { return n.e }
 func (n valueNode) path() []string       { return n.at }
 func (n valueNode) value() eval.Value    { return n.val }
-func (n valueNode) origin() Origin       { return n.from }
+func (n valueNode) origin() Origin       { return n.from.origin(n.e) }
 func (n valueNode) arg(name string) node { return n.e.argNode(n.e.tree, name) }
 
 func (n valueNode) step(name string) node {
@@ -369,12 +461,7 @@ func (n valueNode) step(name string) node {
 		if !ok {
 			return absent{at}
 		}
-		from := n.from
-		from.IsOption = false
-		if pos := set.Pos(name); pos.IsValid() {
-			from.Assignments = []Pos{pos}
-		}
-		return valueNode{n.e, at, v, from}
+		return valueNode{n.e, at, v, n.from.inside(set.Pos(name))}
 	})
 	if err != nil {
 		return failed{absent{at}, err}
@@ -382,8 +469,16 @@ func (n valueNode) step(name string) node {
 	return found
 }
 
+// forced returns the value, which is no thunk. What is known already needs no evaluation.
+func (n valueNode) forced() (eval.Value, error) {
+	if v := eval.Computed(n.val); v.Type() != eval.TypeThunk {
+		return v, nil
+	}
+	return within(n.e, func(t *eval.Thread) eval.Value { return t.Force(n.val) })
+}
+
 func (n valueNode) kind() (Kind, error) {
-	v, err := within(n.e, func(t *eval.Thread) eval.Value { return t.Force(n.val) })
+	v, err := n.forced()
 	if err != nil {
 		return Missing, err
 	}
@@ -435,32 +530,39 @@ func (n valueNode) items() ([]node, error) {
 		all := make([]node, list.Len())
 		for i, v := range list.Elems() {
 			at := append(slices.Clone(n.at), "["+strconv.Itoa(i)+"]")
-			from := n.from
-			from.IsOption = false
-			all[i] = valueNode{n.e, at, v, from}
+			all[i] = valueNode{n.e, at, v, n.from.inside(Pos{})}
 		}
 		return all
 	})
 }
 
 func (n valueNode) scalar() (any, error) {
-	return within(n.e, func(t *eval.Thread) any {
-		switch v := t.Force(n.val).(type) {
-		case eval.Bool:
-			return bool(v)
-		case eval.Int:
-			return int64(v)
-		case eval.Float:
-			return float64(v)
-		case *eval.String, eval.Path:
-			return goStr(t, v)
-		case *eval.Attrs:
-			if isText(v) {
-				return goStr(t, v)
-			}
+	v, err := n.forced()
+	if err != nil {
+		return nil, err
+	}
+	return scalarOf(n.e, v)
+}
+
+func scalarOf(e *Evaluation, v eval.Value) (any, error) {
+	switch v := v.(type) {
+	case eval.Bool:
+		return bool(v), nil
+	case eval.Int:
+		return int64(v), nil
+	case eval.Float:
+		return float64(v), nil
+	case *eval.String:
+		return Str{v.Text(), v.Context().Elems()}, nil
+	case eval.Path:
+	case *eval.Attrs:
+		if !isText(v) {
+			return nil, nil
 		}
-		return nil
-	})
+	default:
+		return nil, nil
+	}
+	return within(e, func(t *eval.Thread) any { return goStr(t, v) })
 }
 
 func (n valueNode) call(args []any) (node, error) {
@@ -469,8 +571,6 @@ func (n valueNode) call(args []any) (node, error) {
 		for i, a := range args {
 			vals[i] = n.e.sys.value(a)
 		}
-		from := n.from
-		from.IsOption = false
-		return valueNode{n.e, n.at, t.Call(n.val, vals...), from}
+		return valueNode{n.e, n.at, t.Call(n.val, vals...), n.from.inside(Pos{})}
 	})
 }

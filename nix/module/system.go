@@ -21,11 +21,12 @@ type System struct {
 	internal Options                   // of every evaluation
 	views    map[*typeInfo]*eval.Attrs // the view of each type
 	natives  map[*eval.Attrs]*typeInfo // by view, so that each is taken apart once
+	plans    map[*submodule]*plan      // of submodules that only Go declares
 }
 
 // NewSystem returns the module system of an evaluator.
 func NewSystem(ev *eval.Evaluator) *System {
-	s := &System{ev: ev, internal: internalOptions(), views: map[*typeInfo]*eval.Attrs{}, natives: map[*eval.Attrs]*typeInfo{}}
+	s := &System{ev: ev, internal: internalOptions(), views: map[*typeInfo]*eval.Attrs{}, natives: map[*eval.Attrs]*typeInfo{}, plans: map[*submodule]*plan{}}
 	s.lib = eval.Lazy(s.loadLib)
 	return s
 }
@@ -90,10 +91,10 @@ func (e *Evaluation) Err() error { return e.errs.sorted() }
 
 // Value returns the configuration for use in Nix. Forcing it fails if something is
 // assigned that is not declared.
-func (e *Evaluation) Value() eval.Value { return e.tree.checked }
+func (e *Evaluation) Value() eval.Value { return &e.tree.checked }
 
 // Options returns the set of all declarations for use in Nix.
-func (e *Evaluation) Options() eval.Value { return e.tree.optionsValue }
+func (e *Evaluation) Options() eval.Value { return &e.tree.optionsValue }
 
 // do calls f within an evaluation: the running one, if there is one.
 func (e *Evaluation) do(f func(t *eval.Thread)) error {
@@ -280,10 +281,10 @@ func (s *System) evalModules(t *eval.Thread, set *eval.Attrs, more []eval.Value)
 	}
 	return eval.NewAttrs(8).
 		Set("_type", eval.Str("configuration")).
-		Set("config", tr.checked).
-		Set("options", tr.optionsValue).
+		Set("config", &tr.checked).
+		Set("options", &tr.optionsValue).
 		Set("class", class).
-		Set("_module", eval.Lazy(func(t *eval.Thread) eval.Value { return t.Select(tr.config, "_module") })).
+		Set("_module", eval.Lazy(func(t *eval.Thread) eval.Value { return t.Select(&tr.config, "_module") })).
 		Set("type", eval.Lazy(func(t *eval.Thread) eval.Value {
 			return s.viewOf(submoduleType(&submodule{modules: tr.sources, args: tr.args, desc: "submodule"}))
 		})).

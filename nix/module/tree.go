@@ -2,7 +2,6 @@ package module
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"nix2gpu/nix/eval"
@@ -16,40 +15,40 @@ type tree struct {
 	loc     []string
 	args    map[string]eval.Value // the special arguments
 	sources []Module
-	class   string // of modules, "" for any
-	name    string // of a submodule, the attribute that it is assigned to; else ""
-	place   Pos    // of a submodule, where it is assigned
+	sub     *submodule // of a submodule
+	class   string     // of modules, "" for any
+	name    string     // of a submodule, the attribute that it is assigned to; else ""
+	place   Pos        // of a submodule, where it is assigned
 
-	mods         *once[[]*mod]
-	root         *once[*level]
-	freeform     *once[*freeform]
-	config       *eval.Thunk // the values, as modules see them
-	checked      *eval.Thunk // the values for others: without _module, after the check for unknown options
-	optionsValue *eval.Thunk // the declarations, as modules see them
+	mods         once[[]*mod]
+	root         once[*level]
+	freeform     once[*freeform]
+	config       eval.Thunk // the values, as modules see them
+	checked      eval.Thunk // the values for others: without _module, after the check for unknown options
+	optionsValue eval.Thunk // the declarations, as modules see them
 }
 
 func (s *System) newTree(loc []string, args map[string]eval.Value) *tree {
 	tr := &tree{sys: s, loc: loc, args: args}
-	tr.mods = newOnce(tr.collect)
-	tr.root = newOnce(func(t *eval.Thread) *level {
+	tr.mods.init(tr.collect)
+	tr.root.init(func(t *eval.Thread) *level {
 		var decls []declSet
 		var defs []def
 		for _, x := range tr.mods.get(t) {
 			decls = append(decls, x.options...)
 			defs = append(defs, x.config...)
 		}
-		return tr.newLevel(loc, decls, func(*eval.Thread) []def { return defs })
+		return tr.newLevel(loc, tr.plan(decls), func(*eval.Thread) []def { return defs })
 	})
-	tr.freeform = newOnce(tr.mergeFreeform)
-	tr.config = eval.Lazy(func(t *eval.Thread) eval.Value {
+	tr.freeform.init(tr.mergeFreeform)
+	tr.config.Init(func(t *eval.Thread) eval.Value {
 		return tr.root.get(t).value(t, tr.freeform.get(t).at(nil))
 	})
-	tr.checked = eval.Lazy(func(t *eval.Thread) eval.Value {
+	tr.checked.Init(func(t *eval.Thread) eval.Value {
 		if errs := tr.unknown(t); len(errs) > 0 {
 			tr.merging(t).fail(errs...)
 		}
-		all := tr.config
-		set := t.Attrs(all)
+		set := t.Attrs(&tr.config)
 		b := eval.NewAttrs(set.Len())
 		for i := range set.Len() {
 			if name, v, pos := set.At(i); name != "_module" {
@@ -58,7 +57,7 @@ func (s *System) newTree(loc []string, args map[string]eval.Value) *tree {
 		}
 		return b.Done()
 	})
-	tr.optionsValue = eval.Lazy(func(t *eval.Thread) eval.Value { return tr.root.get(t).options(t) })
+	tr.optionsValue.Init(func(t *eval.Thread) eval.Value { return tr.root.get(t).options(t) })
 	return tr
 }
 
@@ -83,13 +82,12 @@ type decl struct {
 // are known: a declaration is evaluated when its option is, so that it may be computed
 // from other options.
 type level struct {
+	*plan
 	tree     *tree
 	loc      []string
-	names    []string // sorted
-	decls    map[string][]rawDecl
-	entries  map[string]*once[*entry]
-	aliases  map[string][]string // the other names of an option, see Option.AliasOf
-	assigned *once[*assignments]
+	known    []*entry              // parallel to names; nil until they are needed
+	open     map[int]*once[*entry] // those that take an evaluation
+	assigned once[*assignments]
 }
 
 // A rawDecl is what one module declares at one place: an option or a group.
@@ -112,44 +110,100 @@ type assignments struct {
 	names  []string // in the order of the definitions
 }
 
-// newLevel merges declarations into a level.
-func (tr *tree) newLevel(loc []string, sets []declSet, defs func(t *eval.Thread) []def) *level {
-	l := &level{tree: tr, loc: loc, decls: map[string][]rawDecl{}}
-	l.assigned = newOnce(func(t *eval.Thread) *assignments { return l.distribute(t, defs(t)) })
-	for _, set := range sets {
-		for name, o := range set.goOptions {
-			l.decls[name] = append(l.decls[name], rawDecl{file: set.file, goOpt: &o})
-			if len(o.AliasOf) == 1 {
-				if l.aliases == nil {
-					l.aliases = map[string][]string{}
-				}
-				l.aliases[o.AliasOf[0]] = append(l.aliases[o.AliasOf[0]], name)
-			}
-		}
-		if set.nix != nil {
-			for i := range set.nix.Len() {
-				name, v, pos := set.nix.At(i)
-				l.decls[name] = append(l.decls[name], rawDecl{file: set.file, pos: pos, val: v})
-			}
-		}
+// plan returns the plan of the tree's root. Submodules that only Go declares share theirs.
+func (tr *tree) plan(sets []declSet) *plan {
+	if tr.sub == nil || slices.ContainsFunc(sets, func(s declSet) bool { return s.nix != nil }) {
+		return newPlan(sets)
 	}
-	l.names = slices.Sorted(maps.Keys(l.decls))
-	for _, names := range l.aliases {
-		slices.Sort(names)
+	p := tr.sys.plans[tr.sub]
+	if p == nil {
+		p = newPlan(sets)
+		tr.sys.plans[tr.sub] = p
 	}
-	l.entries = make(map[string]*once[*entry], len(l.names))
-	for _, name := range l.names {
-		l.entries[name] = newOnce(func(t *eval.Thread) *entry { return l.resolve(t, name) })
-	}
+	return p
+}
+
+// newLevel returns a level of which defs returns the assignments.
+func (tr *tree) newLevel(loc []string, p *plan, defs func(t *eval.Thread) []def) *level {
+	l := &level{plan: p, tree: tr, loc: loc, known: make([]*entry, len(p.names))}
+	l.assigned.init(func(t *eval.Thread) *assignments { return l.distribute(t, defs(t)) })
 	return l
 }
 
-// resolve finds out whether a name is an option or a further level.
-func (l *level) resolve(t *eval.Thread, name string) *entry {
+// declares reports whether there is an option or a level of that name.
+func (l *level) declares(name string) bool {
+	_, ok := l.index[name]
+	return ok
+}
+
+// at returns what is declared by that name; nil if nothing is.
+func (l *level) at(t *eval.Thread, name string) *entry {
+	if i, ok := l.index[name]; ok {
+		return l.entry(t, i)
+	}
+	return nil
+}
+
+// entry returns what is declared at an index of names.
+func (l *level) entry(t *eval.Thread, i int) *entry {
+	e := l.known[i]
+	if e == nil {
+		if l.entries[i].ours {
+			e = l.resolve(nil, i)
+		} else {
+			if l.open == nil {
+				l.open = map[int]*once[*entry]{}
+			}
+			if l.open[i] == nil {
+				l.open[i] = newOnce(func(t *eval.Thread) *entry { return l.resolve(t, i) })
+			}
+			e = l.open[i].get(t)
+		}
+		l.known[i] = e
+	}
+	return e
+}
+
+// unset returns what an option is, if nothing is assigned to it and that is a constant; else
+// nil.
+func (l *level) unset(t *eval.Thread, i int) *fixed {
+	f := l.fixed(t, l.tree.sys, i)
+	if !f.constant {
+		return nil
+	}
+	byName := l.assigned.get(t).byName
+	if byName[l.names[i]] != nil {
+		return nil
+	}
+	for _, alias := range l.aliases[l.names[i]] {
+		if byName[alias] != nil {
+			return nil
+		}
+	}
+	return f
+}
+
+// isConstant reports whether nothing is assigned to an entry and all of it is a constant.
+func (l *level) isConstant(t *eval.Thread, i int) bool {
+	e := &l.entries[i]
+	if below := e.below(); below != nil {
+		return below.constant(t, l.tree.sys) && l.assigned.get(t).byName[l.names[i]] == nil
+	}
+	if g := e.option(); g != nil && len(g.AliasOf) == 1 {
+		target, ok := l.index[g.AliasOf[0]]
+		return ok && l.unset(t, target) != nil
+	}
+	return l.unset(t, i) != nil
+}
+
+// resolve finds out whether an entry is an option or a further level. It needs t only for
+// what Nix declares.
+func (l *level) resolve(t *eval.Thread, i int) *entry {
+	name := l.names[i]
 	loc := append(l.loc[:len(l.loc):len(l.loc)], name)
 	var options []decl
 	var groups []declSet
-	for _, d := range l.decls[name] {
+	for _, d := range l.entries[i].decls {
 		switch {
 		case d.goOpt != nil && d.goOpt.Set != nil:
 			groups = append(groups, declSet{file: d.file, goOptions: d.goOpt.Set})
@@ -174,15 +228,19 @@ func (l *level) resolve(t *eval.Thread, name string) *entry {
 	if options != nil { // groups belong to the option's submodule
 		return &entry{slot: l.newOption(name, options, groups)}
 	}
-	return &entry{level: l.tree.newLevel(loc, groups, func(t *eval.Thread) []def {
+	below := l.entries[i].below()
+	if below == nil {
+		below = newPlan(groups)
+	}
+	return &entry{level: l.tree.newLevel(loc, below, func(t *eval.Thread) []def {
 		return l.assigned.get(t).byName[name]
 	})}
 }
 
 // slot returns the option of that name; nil if there is none.
 func (l *level) slot(t *eval.Thread, name string) *slot {
-	if e := l.entries[name]; e != nil {
-		return e.get(t).slot
+	if e := l.at(t, name); e != nil {
+		return e.slot
 	}
 	return nil
 }
@@ -236,18 +294,21 @@ func (l *level) value(t *eval.Thread, free *eval.Attrs) eval.Value {
 			b.SetAt(name, v, pos)
 		}
 	}
-	for _, name := range l.names {
-		b.Set(name, l.child(name))
+	for i, name := range l.names {
+		b.Set(name, l.child(i))
 	}
 	return b.Done()
 }
 
 // child returns the value of an entry.
-func (l *level) child(name string) eval.Value {
+func (l *level) child(i int) eval.Value {
 	return eval.Lazy(func(t *eval.Thread) eval.Value {
-		e := l.entries[name].get(t)
+		if f := l.unset(t, i); f != nil {
+			return f.val
+		}
+		e := l.entry(t, i)
 		if e.slot != nil {
-			return e.slot.thunk
+			return e.slot.value()
 		}
 		return e.level.value(t, l.tree.freeform.get(t).at(e.level.loc[len(l.tree.loc):]))
 	})
@@ -256,11 +317,11 @@ func (l *level) child(name string) eval.Value {
 // options returns the set of declarations, as modules see it.
 func (l *level) options(*eval.Thread) eval.Value {
 	b := eval.NewAttrs(len(l.names))
-	for _, name := range l.names {
+	for i, name := range l.names {
 		b.Set(name, eval.Lazy(func(t *eval.Thread) eval.Value {
-			e := l.entries[name].get(t)
+			e := l.entry(t, i)
 			if e.slot != nil {
-				return e.slot.opt.view
+				return &e.slot.opt.view
 			}
 			return e.level.options(t)
 		}))
@@ -280,17 +341,17 @@ func (l *level) notDeclared(t *eval.Thread) []undeclared {
 	var all []undeclared
 	a := l.assigned.get(t)
 	for _, name := range a.names {
-		if l.entries[name] == nil {
+		if !l.declares(name) {
 			path := append(slices.Clone(l.loc[len(l.tree.loc):]), name)
 			all = append(all, undeclared{path, l, a.byName[name]})
 		}
 	}
-	for _, name := range l.names {
+	for i, name := range l.names {
 		// A level is built only if something is assigned to it.
-		if a.byName[name] == nil {
+		if a.byName[name] == nil || l.entries[i].option() != nil {
 			continue
 		}
-		if e := l.entries[name].get(t); e.level != nil {
+		if e := l.entry(t, i); e.level != nil {
 			all = append(all, e.level.notDeclared(t)...)
 		}
 	}
@@ -321,23 +382,25 @@ func (tr *tree) unknown(t *eval.Thread) []*Error {
 	return errs
 }
 
-// internalSlot returns an option below _module.
-func (tr *tree) internalSlot(t *eval.Thread, name string) *slot {
-	return tr.root.get(t).entries["_module"].get(t).level.slot(t, name)
-}
+// internals returns the options below _module.
+func (tr *tree) internals(t *eval.Thread) *level { return tr.root.get(t).at(t, "_module").level }
 
 func (tr *tree) internal(t *eval.Thread, name string) eval.Value {
-	return t.Force(tr.internalSlot(t, name).thunk)
+	l := tr.internals(t)
+	if f := l.unset(t, l.index[name]); f != nil {
+		return f.val
+	}
+	return t.Force(l.slot(t, name).value())
 }
 
 // elsewhere suggests an option of that name one level below.
 func (l *level) elsewhere(t *eval.Thread, name string) string {
-	for _, group := range l.names {
+	for i, group := range l.names {
 		var e *entry
-		if err := t.Try(func() { e = l.entries[group].get(t) }); err != nil || e.level == nil || group == "_module" {
+		if err := t.Try(func() { e = l.entry(t, i) }); err != nil || e.level == nil || group == "_module" {
 			continue
 		}
-		if e.level.entries[name] != nil {
+		if e.level.declares(name) {
 			return fmt.Sprintf("did you mean %q?", showPath([]string{group, name}))
 		}
 	}

@@ -344,7 +344,7 @@ func (t *typeInfo) subOptions(m *merging, loc []string) eval.Value {
 	t = t.real()
 	switch {
 	case t.sub != nil:
-		return t.sub.evaluate(m.sys, m.args, loc, nil).optionsValue
+		return &t.sub.evaluate(m.sys, m.args, loc, nil).optionsValue
 	case t.view != nil:
 		if fn, ok := t.view.Get("getSubOptions"); ok {
 			return m.t.Call(fn, eval.StringList(loc...))
