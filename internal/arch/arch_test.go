@@ -42,7 +42,8 @@ var mayImport = map[string][]string{
 	"control":          {"project"}, // its words
 	"nix/syntax":       {},
 	"nix/lib":          {},
-	"nix/eval":         {"nix/syntax"},
+	"nix/store":        {},
+	"nix/eval":         {"nix/syntax", "nix/store"},
 	"nix/osfs":         {"nix/eval"},
 	"nix/module":       {"nix/eval", "nix/syntax", "nix/lib"},
 	"nix/flake":        {"nix/..."},
@@ -97,6 +98,7 @@ var mayImport = map[string][]string{
 var neverImport = map[string][]string{
 	"nix/syntax":     {"os", "os/exec", "net/http"},
 	"nix/eval":       {"os", "os/exec", "net/http"},
+	"nix/store":      {"os", "os/exec", "net/http"},
 	"spelling":       {"os", "net"},
 	"debian":         {"os", "os/exec", "net", "net/http", "time"},
 	"console":        {"os", "os/exec", "net", "net/http"},

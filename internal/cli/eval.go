@@ -79,6 +79,7 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 	}
 	ev := eval.New(eval.Options{
 		FS:     osfs.FS{},
+		Store:  true,
 		Getenv: env.Getenv,
 		Now:    func() int64 { return env.Now().Unix() },
 		Home:   env.Getenv("HOME"),

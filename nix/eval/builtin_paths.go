@@ -100,23 +100,6 @@ func pathBuiltins() []*Builtin {
 				}
 				return t.findInSearchPath(entries, t.Text(args[1]), t.Pos())
 			}},
-		{Name: "path", Args: []string{"set"},
-			Doc: "A source: the file or folder path of a set { path, name, filter, recursive, sha256 }. " +
-				"Sources stay where they are, so everything but path has no effect.",
-			Fn: func(t *Thread, args []Value) Value {
-				set := t.Attrs(args[0])
-				for _, name := range set.Names() {
-					if !slices.Contains([]string{"path", "name", "filter", "recursive", "sha256"}, name) {
-						t.Throw("unsupported argument '%s' to 'builtins.path'", name)
-					}
-				}
-				return t.sourceString(Path(t.fileArg(t.need(set, "path"))), t.Pos())
-			}},
-		{Name: "filterSource", Args: []string{"filter", "path"},
-			Doc: "A source: a file or folder. Sources stay where they are, so the filter has no effect.",
-			Fn: func(t *Thread, args []Value) Value {
-				return t.sourceString(Path(t.fileArg(args[1])), t.Pos())
-			}},
 		{Name: "getEnv", Args: []string{"name"}, Doc: "The value of an environment variable, \"\" if it is not set or may not be known.",
 			Fn: func(t *Thread, args []Value) Value { return Str(t.ev.opts.Getenv(t.Text(args[0]))) }},
 	}
@@ -140,11 +123,11 @@ func (t *Thread) fileArg(v Value) string {
 	return path.Clean(name)
 }
 
-// refersToOutput returns an element of a context that is no source, so that the file
-// behind the string does not exist yet; "" if there is none.
+// refersToOutput returns an element of a context whose file does not exist yet, because
+// it is made of a package, a text or a derivation; "" if there is none.
 func refersToOutput(ctx *Context) string {
 	for _, e := range ctx.Elems() {
-		if !strings.HasPrefix(e, "source:") {
+		if !strings.HasPrefix(e, "source:") && e[0] != '/' && e[0] != '=' {
 			return e
 		}
 	}
@@ -188,46 +171,6 @@ func dirName(s string) string {
 	}
 }
 
-func contextBuiltins() []*Builtin {
-	discard := func(t *Thread, args []Value) Value {
-		s := t.stringArg(args[0])
-		if s.ctx == nil {
-			return s
-		}
-		return &String{s: s.s}
-	}
-	same := func(t *Thread, args []Value) Value { return t.stringArg(args[0]) }
-	return []*Builtin{
-		{Name: "hasContext", Args: []string{"s"}, Doc: "Whether a string refers to packages, files or sources.",
-			Fn: func(t *Thread, args []Value) Value { return Bool(t.Str(args[0]).ctx != nil) }},
-		{Name: "getContext", Args: []string{"s"}, Doc: "What a string refers to: a set with a name for each package, file and source.",
-			Fn: func(t *Thread, args []Value) Value {
-				elems := t.Str(args[0]).ctx.Elems()
-				b := NewAttrs(len(elems))
-				for _, e := range elems {
-					b.Set(e, NewAttrs(1).Set("path", Bool(true)).Done())
-				}
-				return b.Done()
-			}},
-		{Name: "appendContext", Args: []string{"s", "context"}, Doc: "A string that also refers to what a set as of getContext names.",
-			Fn: func(t *Thread, args []Value) Value {
-				s := t.Str(args[0])
-				names := t.Attrs(args[1]).Names()
-				for _, e := range names {
-					if kind, _, found := strings.Cut(e, ":"); !found || !slices.Contains([]string{"package", "file", "source"}, kind) {
-						t.Throw("%q is nothing that a string can refer to", e)
-					}
-				}
-				return StrContext(s.s, s.ctx.Union(NewContext(names...)))
-			}},
-		{Name: "unsafeDiscardStringContext", Args: []string{"s"}, Doc: "A string without what it refers to.", Fn: discard},
-		{Name: "unsafeDiscardOutputDependency", Args: []string{"s"},
-			Doc: "The string: nothing here refers to the inputs of a build.", Fn: same},
-		{Name: "addDrvOutputDependencies", Args: []string{"s"},
-			Doc: "The string: nothing here refers to the inputs of a build.", Fn: same},
-	}
-}
-
 func storeBuiltins() []*Builtin {
 	no := func(name, arg, what string, global bool) *Builtin {
 		return &Builtin{Name: name, Args: []string{arg}, Global: global,
@@ -245,66 +188,22 @@ func storeBuiltins() []*Builtin {
 		no("fetchTree", "ref", "this evaluator downloads nothing", true),
 		no("fetchClosure", "set", "this evaluator downloads nothing", false),
 		no("getFlake", "ref", "no flakes are known in this evaluation", false),
-		no("storePath", "path", "there is no Nix store", false),
 		no("outputOf", "drv", "derivations are not built", false),
-		no("derivationStrict", "set", "derivations are not built", true),
 		{Name: "toFile", Args: []string{"name", "content"},
 			Doc: "A file of that name and content, as a string with its path.",
 			Fn: func(t *Thread, args []Value) Value {
 				name, content := t.Text(args[0]), t.Str(args[1])
+				if t.ev.store != nil {
+					return t.addText(name, content)
+				}
 				if t.ev.opts.ToFile == nil {
 					t.Unsupported("builtins.toFile: this evaluation makes no files")
 				}
 				return t.ev.opts.ToFile(t, name, content)
-			}},
-		{Name: "derivation", Args: []string{"set"}, Global: true,
-			Doc: "A set that describes a build. Derivations are not built here: using its path is an error.",
-			Fn:  derivation},
-		{Name: "placeholder", Args: []string{"output"}, Global: true,
-			Doc: "A string that stands for the path of an output inside a derivation.",
-			Fn: func(t *Thread, args []Value) Value {
-				return Str("/" + hashText("sha256", "nix-output:"+t.Text(args[0])).nix32())
 			}},
 		{Name: "convertHash", Args: []string{"set"},
 			Doc: "Writes a hash another way: { hash, toHashFormat } and hashAlgo unless the hash names it. " +
 				"Formats are base16, nix32, base32, base64 and sri.",
 			Fn: convertHash},
 	}
-}
-
-// derivation returns the set that describes a build, as far as that is possible without
-// a store: its paths are errors that say so.
-func derivation(t *Thread, args []Value) Value {
-	set := t.Attrs(args[0])
-	pos := t.Pos()
-	name := t.Text(t.need(set, "name"))
-	unbuilt := func(what string) Value {
-		return Lazy(func(t *Thread) Value {
-			t.raise(&Error{Pos: pos, Kind: KindUnsupported,
-				Msg: "not supported: the " + what + " of derivation '" + name + "': derivations are not built"})
-			return nil
-		})
-	}
-	outputs := []string{"out"}
-	if v, found := set.Get("outputs"); found {
-		outputs = nil
-		for _, o := range t.List(v).elems {
-			outputs = append(outputs, t.Text(o))
-		}
-		if len(outputs) == 0 {
-			t.Throw("derivation '%s' has no outputs", name)
-		}
-	}
-	b := NewAttrs(len(set.vals) + 6 + len(outputs))
-	for i, n := range set.shape.names {
-		b.add(n, set.vals[i], set.shape.posAt(i))
-	}
-	self := &Thunk{}
-	b.Set("type", Str("derivation")).Set("drvAttrs", set).Set("drvPath", unbuilt("drvPath")).
-		Set("outPath", unbuilt("outPath")).Set("outputName", Str(outputs[0])).Set("all", NewList(self))
-	for _, o := range outputs {
-		b.Set(o, self)
-	}
-	self.val = b.Done()
-	return self.val
 }

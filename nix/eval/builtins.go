@@ -12,7 +12,8 @@ import (
 // Builtins lists all primitive functions, sorted by name.
 func Builtins() []*Builtin {
 	all := slices.Concat(listBuiltins(), stringBuiltins(), attrBuiltins(), mathBuiltins(), typeBuiltins(),
-		controlBuiltins(), pathBuiltins(), contextBuiltins(), dataBuiltins(), hashBuiltins(), storeBuiltins())
+		controlBuiltins(), pathBuiltins(), sourceBuiltins(), contextBuiltins(), dataBuiltins(), hashBuiltins(),
+		derivationBuiltins(), storeBuiltins())
 	slices.SortFunc(all, func(a, b *Builtin) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

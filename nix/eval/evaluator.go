@@ -50,6 +50,10 @@ type Options struct {
 	// ToFile makes the file of builtins.toFile, and returns a string that stands for
 	// its path. nil: toFile is not supported.
 	ToFile func(t *Thread, name string, content *String) Value
+	// Store says that sources, texts and derivations have the paths that Nix would give
+	// them in its store, below which they can be read. Nothing is written. Otherwise
+	// sources stay where they are, and derivations have no paths.
+	Store bool
 	// DisplayPath returns how messages name a file; nil: by its path.
 	DisplayPath func(path string) string
 }
@@ -84,6 +88,7 @@ type Evaluator struct {
 	imports map[string]*Thunk         // by path; import evaluates each file once
 	sources map[*syntax.Source]string // the paths of the files behind positions
 	regexes map[string]*posixRegex    // by text; see regex
+	store   *virtualStore             // nil: there is none
 
 	height               int // see limitStack
 	maxForcing, maxCalls int
@@ -97,6 +102,12 @@ func New(opts Options) *Evaluator {
 		imports: map[string]*Thunk{},
 		sources: map[*syntax.Source]string{},
 		regexes: map[string]*posixRegex{},
+	}
+	if opts.Store {
+		ev.store = &virtualStore{objects: map[string]object{}, sources: map[Path]string{}}
+		if opts.FS != nil {
+			ev.opts.FS = storeFS{opts.FS, ev.store}
+		}
 	}
 	ev.limitStack(1)
 	ev.thread = &Thread{ev: ev, site: topSite}

@@ -568,8 +568,15 @@ func (t *Thread) coerceList(list *List, how coercion, pos syntax.Pos) *String {
 }
 
 // sourceString returns the string that a path becomes inside of a string: the path,
-// with a context that says that it is a source.
+// with a context that says that it is a source; with a store, its path there.
 func (t *Thread) sourceString(p Path, pos syntax.Pos) *String {
+	if t.ev.store != nil {
+		old := t.site
+		t.site = constNode{at: at{pos}}
+		s := t.addSource(p)
+		t.site = old
+		return s
+	}
 	if fs := t.ev.opts.FS; fs != nil {
 		if _, err := fs.Lstat(string(p)); err != nil {
 			old := t.site

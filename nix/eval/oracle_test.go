@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,9 @@ var seed = flag.Uint64("seed", 1, "of the random programs that are compared with
 // oracle runs nix-instantiate, without a store and without the network.
 type oracle struct {
 	program string
+	args    []string
 	env     []string
+	opts    eval.Options // of ours
 }
 
 func newOracle(t *testing.T) oracle {
@@ -27,12 +30,12 @@ func newOracle(t *testing.T) oracle {
 		t.Skip("nix-instantiate is not installed; apt-get install nix-bin")
 	}
 	state := t.TempDir()
-	return oracle{program, append(os.Environ(), "NIX_REMOTE=dummy://", "NIX_STATE_DIR="+state, "HOME="+state,
+	return oracle{program: program, env: append(os.Environ(), "NIX_REMOTE=dummy://", "NIX_STATE_DIR="+state, "HOME="+state,
 		"NIX_CONFIG=substituters =\nexperimental-features = nix-command flakes")}
 }
 
 func (o oracle) eval(t *testing.T, exprs ...string) (string, error) {
-	cmd := exec.CommandContext(t.Context(), o.program, append([]string{"--eval", "--strict", "-E"}, exprs...)...)
+	cmd := exec.CommandContext(t.Context(), o.program, slices.Concat([]string{"--eval", "--strict"}, o.args, []string{"-E"}, exprs)...)
 	cmd.Env = o.env
 	var out bytes.Buffer
 	cmd.Stdout = &out
@@ -45,7 +48,7 @@ func (o oracle) eval(t *testing.T, exprs ...string) (string, error) {
 func (o oracle) compare(t *testing.T, texts []string) {
 	var good, ours []string
 	for _, text := range texts {
-		got, err := print(t, eval.Options{}, "line", text)
+		got, err := print(t, o.opts, "line", text)
 		if err == nil {
 			good = append(good, text)
 			ours = append(ours, got)
