@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -146,7 +147,8 @@ func (h *Host) Abandoned() <-chan struct{} {
 // we were given and one more, whose number is its last argument: see [Options.Guard].
 // GuardMain passes signals on, waits for the end of the supervisor, and returns its exit
 // code. If the supervisor is killed, the kernel makes all that it ran our children,
-// however it hides. GuardMain ends that first, and then returns an error.
+// however it hides. GuardMain ends that first, and then returns an error. The code of an
+// error is never 0.
 //
 // Once it handles signals, and before it runs anything, it calls listening, for who has
 // handled them until then; an error of that is GuardMain's. If nobody listened in between, a
@@ -161,14 +163,14 @@ func GuardMain(path string, argv []string, listening func() error) (code int, er
 		unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP, unix.SIGCONT)
 	signal.Notify(child, unix.SIGCHLD)
 	if err := listening(); err != nil {
-		return 0, err
+		return 1, err
 	}
 	g := &guard{}
 	if unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != nil {
-		return 0, errors.New("this kernel does not let us adopt orphaned processes")
+		return 1, errors.New("this kernel does not let us adopt orphaned processes")
 	}
 	if err := g.start(path, argv); err != nil {
-		return 0, err
+		return 1, err
 	}
 	for _, fd := range given { // only the supervisor may have them
 		unix.Close(fd)
@@ -192,7 +194,10 @@ func GuardMain(path string, argv []string, listening func() error) (code int, er
 			status := g.reap()
 			stuck, err := g.endOrphans()
 			if !status.Signaled() {
-				return status.ExitStatus(), err // the supervisor has named what is stuck
+				if code = status.ExitStatus(); err != nil {
+					code = cmp.Or(code, 1)
+				}
+				return code, err // the supervisor has named what is stuck
 			}
 			if err == nil && len(stuck) > 0 {
 				err = &SurvivorError{Left: stuck}

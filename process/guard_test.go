@@ -177,7 +177,7 @@ func TestTheSupervisorNoticesTheDeathOfItsGuard(t *testing.T) {
 
 func TestGuardWithoutASupervisor(t *testing.T) {
 	code, err := process.GuardMain("/no/such/program", []string{"x"}, func() error { return nil })
-	if code != 0 || err == nil || !strings.Contains(err.Error(), "/no/such/program: no such file") {
+	if code != 1 || err == nil || !strings.Contains(err.Error(), "/no/such/program: no such file") {
 		t.Errorf("GuardMain = %d, %v", code, err)
 	}
 }
