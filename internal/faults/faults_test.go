@@ -39,15 +39,16 @@ func stack(t *testing.T, options string) *testkit.Stack {
 	return s
 }
 
-// TestOrphansAsInit makes 1,000 orphans below PID 1, and wants no zombie left and the
+// TestOrphansAsInit makes thousands of orphans below PID 1, and wants no zombie left and the
 // service's own exit status.
 func TestOrphansAsInit(t *testing.T) {
+	n := rounds(1000, 10_000)
 	s := stack(t, `command = "bash ./orphans"; restart = "no";`)
-	s.Write("orphans", `for i in $(seq 1000); do (sleep 0.0$((RANDOM % 9)) &); done
+	s.Write("orphans", fmt.Sprintf(`for i in $(seq %d); do (sleep 0.0$((RANDOM %% 9)) &); done
 touch made
 while [ ! -e enough ]; do sleep 0.02; done
 exit 7
-`)
+`, n))
 	start := time.Now()
 	up := s.StartCommand("unshare", "-pf", "--mount-proc", "--kill-child", s.Bin, "up")
 	var init int
@@ -64,13 +65,13 @@ exit 7
 	}) {
 		t.Errorf("%d children below PID 1, %d of them zombies; want the service alone", children, zombies)
 	}
-	t.Logf("1,000 orphans gone after %v", time.Since(start))
+	t.Logf("%d orphans gone after %v", n, time.Since(start))
 	s.Write("enough", "")
 	if code := up.Wait(); code != 7 {
 		t.Errorf("exit code %d, want 7: the service's own", code)
 	}
 	s.WantNothingLeft()
-	t.Attr("R10", "0 zombies of 1,000 orphans; the service's own exit code")
+	t.Attr("R10", fmt.Sprintf("0 zombies of %d orphans; the service's own exit code", n))
 }
 
 func childOf(parent int) int {
