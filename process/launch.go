@@ -53,8 +53,12 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	if spec.Umask != nil && !h.plain.ownFS { // a container may forbid threads to have their own
 		umask, req.umask = spec.Umask, nil
 	}
+	score := spec.OOMScore
+	if score == nil && h.ownScore < 0 && len(h.opts.Launch) > 0 {
+		score = new(int) // before the exec: what the program starts at once would have ours
+	}
 	net := spec.network()
-	if net == nil && len(rlimits) == 0 && umask == nil && spec.Nice == nil && spec.OOMScore == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
+	if net == nil && len(rlimits) == 0 && umask == nil && spec.Nice == nil && score == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
 		return nil
 	}
 	if len(h.opts.Launch) == 0 {
@@ -66,7 +70,7 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	}
 	req.report, req.reportEnd = read, write
 	set := settings{
-		Path: req.path, Rlimits: rlimits, Umask: umask, Nice: spec.Nice, OOMScore: spec.OOMScore,
+		Path: req.path, Rlimits: rlimits, Umask: umask, Nice: spec.Nice, OOMScore: score,
 		DropCaps: box.DropCaps, Caps: box.Caps, Read: box.ReadOnly, Write: box.ReadWrite, Network: net,
 		Signal: int(spec.StopSignal), Parent: unix.Getpid(), Report: len(req.attr.Files),
 	}
