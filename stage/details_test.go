@@ -454,24 +454,26 @@ func TestGroupsOfAUser(t *testing.T) {
 		t.Skip("only root becomes another user")
 	}
 	s := newStage(t)
-	u, err := user.Lookup("nobody")
-	if err != nil {
-		t.Skip(err)
-	}
-	ids, err := u.GroupIds()
-	if err != nil || len(ids) == 0 {
-		t.Skipf("nobody has no groups: %v", err)
-	}
-	a, err := s.user(&project.Project{}, "nobody")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, g := range a.groups {
-		got = append(got, fmt.Sprint(g))
-	}
-	if !slices.Equal(got, ids) {
-		t.Errorf("groups %v, want %v", got, ids)
+	for _, name := range []string{"nobody", "root"} { // another user, and who we are
+		u, err := user.Lookup(name)
+		if err != nil {
+			t.Skip(err)
+		}
+		ids, err := u.GroupIds()
+		if err != nil || len(ids) == 0 {
+			t.Skipf("%s has no groups: %v", name, err)
+		}
+		a, err := s.user(&project.Project{}, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range a.memberOf() {
+			got = append(got, fmt.Sprint(g))
+		}
+		if !slices.Equal(got, ids) {
+			t.Errorf("groups of %s: %v, want %v", name, got, ids)
+		}
 	}
 }
 

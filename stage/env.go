@@ -18,9 +18,10 @@ import (
 type environment map[string]string
 
 func (e environment) list() []string {
-	out := make([]string, 0, len(e))
-	for _, k := range slices.Sorted(maps.Keys(e)) {
-		out = append(out, k+"="+e[k])
+	out := slices.AppendSeq(make([]string, 0, len(e)), maps.Keys(e))
+	slices.Sort(out)
+	for i, k := range out {
+		out[i] = k + "=" + e[k]
 	}
 	return out
 }

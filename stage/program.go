@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/gpu"
 	"nix2gpu/packages"
 	"nix2gpu/project"
@@ -115,6 +117,9 @@ func checkProgram(name, path string, user *account) error {
 	case !user.may(info, 1):
 		return &Error{Kind: NotExecutable, Msg: fmt.Sprintf("command %q is not executable", name), Hint: "chmod +x " + path, cause: fs.ErrPermission}
 	}
+	if !user.confined() {
+		return checkInterpreter(name, path)
+	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		if folder := user.closed(real); folder != "" {
 			return closedError("command", real, folder, user)
@@ -127,10 +132,12 @@ func checkProgram(name, path string, user *account) error {
 // If it is missing, the kernel says "no such file or directory" of a program that
 // plainly exists.
 func checkInterpreter(name, path string) error {
-	f, err := os.Open(path)
+	// Not by os.Open, which asks five times whether a program is something to wait for.
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil // a program may be executable without being readable
 	}
+	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
 	head := make([]byte, 256)
 	n, _ := io.ReadFull(f, head) // a short file is not an error here

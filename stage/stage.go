@@ -177,7 +177,7 @@ func (s *Stage) surroundings(p *project.Project, proc *project.Process, user *ac
 		if err != nil {
 			return nil, nil, err
 		}
-		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, append(slices.Clone(user.groups), more...)
+		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, append(user.memberOf(), more...)
 	}
 	if user.other && !l.SetUser {
 		l.SetUser, l.UID, l.GID, l.Groups = true, user.uid, user.gid, user.groups

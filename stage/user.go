@@ -19,8 +19,9 @@ type account struct {
 	name, home string
 	uid, gid   uint32
 	groups     []uint32
-	other      bool // not who we are
-	passes     bool // may search and read folders as root may
+	entry      *user.User // of who we are, whose groups are rarely wanted; nil: it has none
+	other      bool       // not who we are
+	passes     bool       // may search and read folders as root may
 }
 
 // userOf returns the account of a process. A server's own user can't enter a project
@@ -96,14 +97,30 @@ func (s *Stage) user(p *project.Project, name string) (*account, error) {
 	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
 	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
 	a := &account{name: u.Username, home: u.HomeDir, uid: uint32(uid), gid: uint32(gid)}
-	a.other = a.uid != self.uid
+	if a.other = a.uid != self.uid; a.other {
+		a.groups = groupsOf(u)
+	} else {
+		a.entry = u
+	}
+	return a, nil
+}
+
+// memberOf returns the groups of an account.
+func (a *account) memberOf() []uint32 {
+	if a.entry != nil {
+		return groupsOf(a.entry)
+	}
+	return slices.Clone(a.groups)
+}
+
+func groupsOf(u *user.User) (groups []uint32) {
 	ids, _ := u.GroupIds() // without them the primary group remains
 	for _, id := range ids {
 		if n, err := strconv.ParseUint(id, 10, 32); err == nil {
-			a.groups = append(a.groups, uint32(n))
+			groups = append(groups, uint32(n))
 		}
 	}
-	return a, nil
+	return groups
 }
 
 // declared returns the account of that name that the project declares. Nobody else
@@ -162,10 +179,13 @@ func (a *account) String() string {
 	return strconv.Itoa(int(a.uid))
 }
 
+// confined reports whether there may be folders that the account can't enter.
+func (a *account) confined() bool { return a.other && a.uid != 0 && !a.passes }
+
 // closed returns the first folder on the way to path that the account can't enter; ""
 // if there is none.
 func (a *account) closed(path string) string {
-	if !a.other || a.uid == 0 || a.passes {
+	if !a.confined() {
 		return ""
 	}
 	for i, c := range path {
