@@ -219,7 +219,11 @@ func (h *Hub) drop(l *holding, n int) {
 	}
 	if l.file == nil {
 		for _, o := range l.older[:n] {
-			_ = unix.Unlinkat(h.dir.fd, o.name, 0)
+			h.mu.Lock()
+			if h.files[l.name] == nil && h.dir != nil { // else somebody has begun to write it
+				_ = unix.Unlinkat(h.dir.fd, o.name, 0)
+			}
+			h.mu.Unlock()
 		}
 		return
 	}

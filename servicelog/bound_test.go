@@ -1,6 +1,8 @@
 package servicelog
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,7 +64,7 @@ func TestBoundOfAllLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.bounder.stop() // each look is ours
+	h.bounder.stop(t.Context()) // each look is ours
 	now := time.Now()
 	write := func(s *Source, lines int) {
 		s.file.mu.Lock()
@@ -169,5 +171,53 @@ func TestDropRemovesNoOthers(t *testing.T) {
 			t.Errorf("%d files are left when the oldest %d were to go, want %d", got, c.n, c.want)
 		}
 		f.mu.Unlock()
+	}
+}
+
+// A log that nobody wrote when the files were listed may have been begun since.
+func TestBoundLeavesWhatWasBegunMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	old := time.Now().Add(-time.Hour)
+	for _, name := range []string{"gone.log", "back.log"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte("x\n"), 0o600), os.Chtimes(path, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(t.Context())
+	logs := h.holdings(nil)
+	h.Source("back", "back", SourceOptions{})
+	for _, l := range logs {
+		h.drop(l, len(l.older))
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 || left[0].Name() != "back.log" {
+		t.Errorf("%v; %v are left, want back.log", err, left)
+	}
+}
+
+// Who closes waits no longer than it wants to for what is done in the background.
+func TestKeeperIsNotWaitedForEver(t *testing.T) {
+	var k keeper
+	begun, release := make(chan struct{}), make(chan struct{})
+	k.init(func(context.Context, time.Time) time.Time {
+		close(begun)
+		<-release
+		return time.Time{}
+	})
+	k.by(time.Now())
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if k.stop(ctx) {
+		t.Error("it says that nothing is being done")
+	}
+	close(release)
+	if !k.stop(t.Context()) {
+		t.Error("it says that something is still being done")
 	}
 }

@@ -251,8 +251,8 @@ func (s *Source) show(p *pipe, it item, lines []line, buf *buffers) {
 // lasts. Lines that come later are lost.
 func (h *Hub) Close(ctx context.Context) error {
 	h.health.stop()
-	h.keeper.stop()
-	h.bounder.stop()
+	idle := h.keeper.stop(ctx)
+	idle = h.bounder.stop(ctx) && idle
 	h.mu.Lock()
 	h.closed = true
 	var runs []*Run
@@ -288,7 +288,9 @@ func (h *Hub) Close(ctx context.Context) error {
 		f.close()
 	}
 	if h.dir != nil {
-		h.dir.close()
+		if idle { // else its descriptor is still used
+			h.dir.close()
+		}
 		h.dir = nil
 	}
 	return errors.Join(errs...)

@@ -154,8 +154,14 @@ func (k *keeper) work() {
 	}
 }
 
-// stop waits until the keeper does nothing any more.
-func (k *keeper) stop() {
+// stop waits until the keeper does nothing any more, as long as ctx lasts, and reports
+// whether that is so.
+func (k *keeper) stop(ctx context.Context) bool {
+	defer context.AfterFunc(ctx, func() {
+		k.mu.Lock()
+		k.idle.Broadcast()
+		k.mu.Unlock()
+	})()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.closed = true
@@ -163,9 +169,10 @@ func (k *keeper) stop() {
 	if k.timer != nil {
 		k.timer.Stop()
 	}
-	for k.busy {
+	for k.busy && ctx.Err() == nil {
 		k.idle.Wait()
 	}
+	return !k.busy
 }
 
 // logs returns the logs that we write.
