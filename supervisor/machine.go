@@ -123,6 +123,10 @@ func (m *machine) Now() time.Time { return time.Now() }
 func (m *machine) Clock() time.Time { return time.Now().Round(0) }
 
 func (m *machine) After(d time.Duration, f Fact) func() {
+	if d <= 0 { // a timer would wake another thread first
+		go m.report(f)
+		return func() {}
+	}
 	t := time.AfterFunc(d, func() { m.report(f) })
 	return func() { t.Stop() }
 }
