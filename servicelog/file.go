@@ -118,7 +118,8 @@ type file struct {
 	lines    int64     // written in this run, without marks
 	current  int       // the number of the current segment
 	first    int       // the number of segments[0]
-	highest  int       // the highest number of an older file, when they were looked for; -1: never
+	highest  int       // the highest number of an older file, as far as we know; -1: we have not looked
+	packing  bool      // a run that was killed may have left one that it was packing
 	segments []segment // those that are kept; the current one may not exist yet
 	lost     int       // how many lines were lost since failure
 	failure  error     // why the last write failed; nil: it did not
@@ -127,12 +128,14 @@ type file struct {
 	toldAt   int64
 	span     span // of the current segment
 	remind   int64
+	fresh    bool // nothing was written, nor there when the hub was opened
+	ahead    mark // is written with the first line of a fresh one; its text is nil: there is none
 	closed   bool // dir is closed, too, and its descriptor may be another file's by now
 	scratch  []byte
 }
 
 func newFile(dir *folder, name string, max int64, keep int) *file {
-	return &file{dir: dir, name: name, max: max, own: max, keep: keep, count: &counter{}, remind: remindEvery, fd: -1, highest: -1}
+	return &file{dir: dir, name: name, max: max, own: max, keep: keep, count: &counter{}, remind: remindEvery, fd: -1, highest: -1, packing: true}
 }
 
 // A batch is a number of whole records.
@@ -144,28 +147,46 @@ type batch struct {
 	process Process
 }
 
+// A mark is one that has not been written yet. It tells a process.
+type mark struct {
+	text    []byte
+	process Process
+	at      time.Time
+}
+
+// met notes that the mark ahead was written.
+func (f *file) met() {
+	if f.ahead.text != nil {
+		f.span.add(f.ahead.at)
+		f.told, f.toldIn, f.toldAt = f.ahead.process, f.current, f.size
+		f.ahead = mark{}
+	}
+}
+
 // append writes a batch and returns where it is. The caller holds the lock.
 func (f *file) append(b batch, at time.Time) (from, to spot, err error) {
 	if f.failure != nil && f.lost > 0 {
 		f.scratch = appendHeader(f.scratch[:0], at, Marks)
 		f.scratch = fmt.Appendf(f.scratch, "F %s %d %v\n", markGap, f.lost, reasonOf(f.failure))
-		if f.failure = f.write(f.scratch, nil); f.failure == nil {
+		if f.failure = f.write(f.ahead.text, f.scratch); f.failure == nil {
 			f.lost = 0
 			f.span.add(at)
+			f.met()
 		}
 	}
 	if b.n > 0 && (f.failure == nil || f.lost == 0) {
-		var mark []byte
-		told := b.tells
-		if !b.mark && f.untold(b.process, len(b.records)) {
+		f.fresh = false
+		mark, told := f.ahead.text, b.tells
+		if by := f.ahead; !b.mark && (by.text == nil || by.process != b.process) && f.untold(b.process, len(b.records)) {
 			ends := f.due(len(b.records))
 			f.scratch = f.tell(f.scratch[:0], b.process, len(b.records), at)
-			mark, told = f.scratch, true
+			mark, told = append(mark[:len(mark):len(mark)], f.scratch...), true
 			if ends {
 				f.span = span{at: f.size} // it begins with the mark
 			}
 		}
 		if f.failure = f.write(mark, b.records); f.failure == nil {
+			f.met()
 			if f.span.add(at); told {
 				f.told, f.toldIn, f.toldAt = b.process, f.current, f.size
 			}
@@ -264,7 +285,9 @@ func (f *file) rotate() {
 	}
 	var err error
 	if f.keep > 0 {
-		err = unix.Renameat(f.dir.fd, f.name, f.dir.fd, partName(f.name, 1))
+		if err = unix.Renameat(f.dir.fd, f.name, f.dir.fd, partName(f.name, 1)); err == nil {
+			f.highest++
+		}
 	} else {
 		var st unix.Stat_t
 		f.stat(f.name, &st)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Options tunes a Hub. The zero value shows nothing and keeps nothing.
@@ -69,6 +71,7 @@ type Hub struct {
 	bound   atomic.Int64 // of all logs together, in bytes; 0: none
 	part    atomic.Int64 // how large a file may become because of that
 	opened  time.Time
+	found   map[string]found // logs that were there when it was opened, by name; nil: unknown
 
 	counters map[string]*counter // by source; guarded by mu
 	limiters map[string]*limiter // the same
@@ -89,6 +92,7 @@ func Open(opts Options) (*Hub, error) {
 			return nil, err
 		}
 		h.dir = dir
+		h.found = findLogs(opts.Dir)
 	}
 	if opts.Stdout != nil {
 		h.out = newOutput(opts.Stdout, opts.Stall, opts.style())
@@ -177,17 +181,26 @@ func (s *Source) markStart(p Process) {
 // mark writes another mark to the source's file.
 func (s *Source) mark(text string) { s.append(line{text: []byte(text)}, nil) }
 
-// append writes a mark, which may tell the process of what follows.
-func (s *Source) append(mark line, p *Process) {
+// append writes a mark, which may tell the process of what follows. If the log has nothing
+// yet, that one waits for its first line.
+func (s *Source) append(text line, p *Process) {
 	f := s.file
 	if f == nil {
 		return
 	}
 	f.mu.Lock()
 	before, at := f.failure, s.hub.clock.next().at
-	b := batch{records: appendLines(nil, []line{mark}, at, Marks), n: 1, mark: true}
+	b := batch{records: appendLines(nil, []line{text}, at, Marks), n: 1, mark: true}
 	if p != nil {
 		b.tells, b.process = true, *p
+		if f.fresh { // most of those that print nothing are never written
+			f.fresh = false
+			if !f.stat(f.name, new(unix.Stat_t)) {
+				f.ahead = mark{b.records, *p, at}
+				f.mu.Unlock()
+				return
+			}
+		}
 	}
 	_, _, err := f.append(b, at)
 	f.mu.Unlock()

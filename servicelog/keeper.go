@@ -80,6 +80,10 @@ func (h *Hub) file(id string) *file {
 	if f == nil {
 		f = newFile(h.dir, name, h.opts.MaxSize, h.opts.Keep)
 		f.count, f.keeper, f.bounder = h.counter(id), &h.keeper, &h.bounder
+		if h.found != nil {
+			_, there := h.found[name]
+			f.fresh = !there
+		}
 		f.part = h.part.Load()
 		f.confine()
 		h.files[name] = f
@@ -191,7 +195,9 @@ func (h *Hub) tidy(ctx context.Context, now time.Time) (next time.Time) {
 		}
 	}
 	var p *packer
-	for _, f := range h.logs() {
+	logs := h.logs()
+	h.find(logs)
+	for _, f := range logs {
 		if ctx.Err() != nil {
 			return next
 		}
@@ -220,6 +226,24 @@ func (h *Hub) tidy(ctx context.Context, now time.Time) (next time.Time) {
 	return next
 }
 
+// find looks for the older files of logs of which it is not known. With a thousand logs, a
+// look for each of them would list a million files.
+func (h *Hub) find(logs []*file) {
+	var all map[string]found
+	for _, f := range logs {
+		f.mu.Lock()
+		if f.highest < 0 {
+			if all == nil {
+				all = findLogs(h.opts.Dir)
+			}
+			if all != nil {
+				f.highest, f.packing = all[f.name].highest, all[f.name].packing
+			}
+		}
+		f.mu.Unlock()
+	}
+}
+
 // An older file is one of those that rotation has renamed.
 type older struct {
 	number int
@@ -232,7 +256,7 @@ type older struct {
 // left one in both forms, the plain one goes: the packed one was whole before it had its
 // name. One that somebody else has packed is left alone.
 func (f *file) olders() (all []older) {
-	if f.highest < 0 { // once: others may have removed any of them
+	if f.highest < 0 { // others may have removed any of them
 		f.highest, _ = oldest(f.dir.path, f.name)
 	}
 	for i, missing := 1, 0; i <= f.highest || missing < 2; i++ {
@@ -328,7 +352,13 @@ func (f *file) prune(now time.Time) (next time.Time) {
 			}
 		}
 	}
-	_ = unix.Unlinkat(f.dir.fd, f.name+tmpSuffix, 0) // of a run that was killed
+	if f.packing {
+		_ = unix.Unlinkat(f.dir.fd, f.name+tmpSuffix, 0)
+		f.packing = false
+	}
+	if f.highest == 0 {
+		return next
+	}
 	all := f.within(f.olders(), f.keep, f.maxTotal-f.max)
 	for f.maxAge > 0 && len(all) > 0 {
 		last := len(all) - 1
@@ -370,7 +400,7 @@ func (f *file) removeFrom(files []older) {
 func (f *file) packs() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.pack && !f.closed
+	return f.pack && f.highest != 0 && !f.closed
 }
 
 // rested returns an older file that is to be packed now, opened, or else when one is.

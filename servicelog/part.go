@@ -298,6 +298,29 @@ func partNumber(rest string) (int, bool) {
 	return n, ok && err == nil && n > 0 && n <= mostNumber
 }
 
+// found is what was found of a log.
+type found struct {
+	highest int  // the highest number of its files
+	packing bool // one is left that was being packed
+}
+
+// findLogs returns the logs of a folder, by name; nil if it can't be read.
+func findLogs(dir string) map[string]found {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	logs := map[string]found{}
+	for _, e := range entries {
+		if name, number, ok := logOf(e.Name()); ok {
+			f := logs[name]
+			f.highest, f.packing = max(f.highest, number), f.packing || number < 0
+			logs[name] = f
+		}
+	}
+	return logs
+}
+
 // oldest returns the highest number of a log's files.
 func oldest(dir, name string) (most int, err error) {
 	entries, err := os.ReadDir(dir)

@@ -198,18 +198,19 @@ func TestRotationKeepsSoManyFiles(t *testing.T) {
 	}
 }
 
-// TestBatchLargerThanAFile wants one file each, and no empty ones.
+// TestBatchLargerThanAFile wants one file each, and no empty ones. The first line of a log
+// comes with the mark of its run.
 func TestBatchLargerThanAFile(t *testing.T) {
 	dir := t.TempDir()
 	h := openHub(t, servicelog.Options{Dir: dir, MaxSize: 10})
 	s := h.Source("a", "a", servicelog.SourceOptions{})
-	emit(t, s, "one\n") // with the mark of the run, two files
-	emit(t, s, "two\n")
+	emit(t, s, "one\n")
+	emit(t, s, "two\n") // after the mark of another run
 	h.Close(t.Context())
-	for _, name := range []string{"a.log", "a.log.1", "a.log.2", "a.log.3"} {
+	for name, want := range map[string]int{"a.log": 1, "a.log.1": 1, "a.log.2": 2} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil || bytes.Count(b, []byte("\n")) != 1 {
-			t.Errorf("%s holds %q, %v; want one record", name, b, err)
+		if err != nil || bytes.Count(b, []byte("\n")) != want {
+			t.Errorf("%s holds %q, %v; want %d records", name, b, err, want)
 		}
 	}
 }

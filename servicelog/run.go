@@ -203,7 +203,8 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 	}
 	p := &pipe{run: r, stream: stream, fd: fds[0], idle: true, credit: patience}
 	p.change.L = &p.mu
-	if err = unix.SetNonblock(p.fd, true); err == nil {
+	// It has no other flags that could be set.
+	if _, err = unix.FcntlInt(uintptr(p.fd), unix.F_SETFL, unix.O_NONBLOCK); err == nil {
 		err = poll.add(p)
 	}
 	if err != nil {
