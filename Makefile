@@ -70,9 +70,10 @@ test-upstream: build
 faults: deps-all build
 	$(GO) run ./scripts/faults $(if $(KEEP),-keep $(KEEP)) $(ROWS)
 
-# Visits all states of 1200 projects of three services, on all processors (hours of their time).
+# Visits all states of 1200 projects of three services, on all processors. With KEEP=FILE it
+# goes on where it was ended: the projects in that file are not searched again.
 search:
-	GOGC=800 NIX2GPU_SEARCH=all $(GO) test -count 1 -timeout 24h -run 'TestSearch$$' -v ./supervisor | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+	GOGC=800 NIX2GPU_SEARCH=all NIX2GPU_SEARCHED='$(abspath $(KEEP))' $(GO) test -count 1 -timeout 24h -run 'TestSearch$$' -v ./supervisor | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 # A day compressed to 20 minutes: restarts, reloads, rotated logs, schedules, followers; then
 # the slopes of memory, descriptors, goroutines, threads and zombies: make soak SOAK=2h

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bufio"
 	"cmp"
 	"container/heap"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -534,6 +536,50 @@ func shaped(shape [3][]string, words [3]string, condition string) (out [2]*proje
 	return out
 }
 
+// searched are the projects that were searched before, so that a search of hours goes on
+// where it was ended.
+type searched struct {
+	before map[string]found // by the name of the test
+	mu     sync.Mutex
+	file   *os.File // nil: nothing is kept
+}
+
+// keepSearched reads a file of what was searched, if it is there, and adds to it what
+// follows. Who changes the supervisor removes it.
+func keepSearched(t *testing.T, name string) *searched {
+	s := &searched{before: map[string]found{}}
+	if name == "" {
+		return s
+	}
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.file = file
+	t.Cleanup(func() { file.Close() }) // once all parts are done
+	for scan := bufio.NewScanner(file); scan.Scan(); {
+		var test string
+		var all found
+		if _, err := fmt.Sscanf(scan.Text(), "%s %d %d", &test, &all.states, &all.events); err != nil {
+			t.Fatalf("%s: %q: %v", name, scan.Text(), err)
+		}
+		s.before[test] = all
+	}
+	return s
+}
+
+// add keeps what the search of a test has found.
+func (s *searched) add(t *testing.T, all found) {
+	if s.file == nil || t.Failed() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := fmt.Fprintln(s.file, t.Name(), all.states, all.events); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSearch visits all states of projects of three services, with every kind of restart,
 // probe, one-shot, schedule and condition.
 func TestSearch(t *testing.T) {
@@ -589,6 +635,7 @@ func TestSearch(t *testing.T) {
 			task{"watched", [3]string{"restart=on_failure max=1 delay=1s watch=src +cascade", "restart=no watch=src", "restart=no"}, "ready", bounds{2, 0}, 0, []string{"chain"}},
 			task{"mixed", mixed, "ready", bounds{1, 1}, 5 * time.Second, []string{"chain", "triangle"}})
 	}
+	kept := keepSearched(t, os.Getenv("NIX2GPU_SEARCHED"))
 	var states, events, projects atomic.Int64
 	t.Cleanup(func() { // once all are done
 		t.Attr("R18", fmt.Sprintf("all %d states of %d projects of three services, by %d events", states.Load(), projects.Load(), events.Load()))
@@ -597,7 +644,11 @@ func TestSearch(t *testing.T) {
 		for _, shape := range task.shapes {
 			t.Run(fmt.Sprintf("%s, %s, %d requests, %d failures", shape, task.name, task.b.requests, task.b.failures), func(t *testing.T) {
 				t.Parallel()
-				all := search(t, shaped(shapes[shape], task.words, task.condition), task.b, Options{StopBudget: task.budget}, nil)
+				all, known := kept.before[t.Name()]
+				if !known {
+					all = search(t, shaped(shapes[shape], task.words, task.condition), task.b, Options{StopBudget: task.budget}, nil)
+					kept.add(t, all)
+				}
 				states.Add(int64(all.states))
 				events.Add(int64(all.events))
 				projects.Add(1)
