@@ -2,12 +2,13 @@
 // each day do, and prints a table: what goes wrong, what is promised then, what came of
 // it, and what was counted or measured.
 //
-//	go run ./scripts/faults [-keep FILE] [ID...]
+//	go run ./scripts/faults [-keep FILE] [-record FILE] [ID...]
 //
 // It fails if a promise was not kept, or if a row with tests had none that ran. With -keep,
 // what came of each test is written to that file when the test ends, and a test of which it
 // says that it passed is not run again: so all rows can be made in parts. Who changes the
-// program removes the file.
+// program removes the file. With -record it writes what docs/explanation/faults.md says of the
+// numbers to that file (internal/faults/testdata/counted.md), for all rows.
 package main
 
 import (
@@ -39,6 +40,7 @@ func main() {
 func run(args []string, out io.Writer) (int, error) {
 	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
 	keep := flags.String("keep", "", "the `file` of what came of each test")
+	record := flags.String("record", "", "the `file` that gets the numbers for the page")
 	if err := flags.Parse(args); err != nil {
 		return 2, nil // the flags have said it
 	}
@@ -53,6 +55,9 @@ func run(args []string, out io.Writer) (int, error) {
 		return 2, fmt.Errorf("there is no row %s", strings.Join(ids, ", "))
 	}
 	res := newResults()
+	if data, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output(); err == nil {
+		res.commit = strings.TrimSpace(string(data))
+	}
 	if *keep != "" {
 		file, err := res.open(*keep)
 		if err != nil {
@@ -63,6 +68,11 @@ func run(args []string, out io.Writer) (int, error) {
 	for _, c := range calls(rows, res.passed) {
 		fmt.Fprintln(os.Stderr, "go", strings.Join(c, " "))
 		if err := res.test(c); err != nil {
+			return 2, err
+		}
+	}
+	if *record != "" {
+		if err := os.WriteFile(*record, []byte(counted(rows, res)), 0o644); err != nil {
 			return 2, err
 		}
 	}
@@ -108,18 +118,21 @@ type results struct {
 	ended   map[string]string   // pass, fail or skip
 	numbers map[string][]string // by id and test: "R1 process.TestX"
 	output  map[string][]string
-	kept    *json.Encoder // gets what came of each test
-	err     error         // of kept
+	at      map[string]string // the commit, by test
+	commit  string            // of what runs now
+	kept    *json.Encoder     // gets what came of each test
+	err     error             // of kept
 }
 
 func newResults() *results {
-	return &results{ended: map[string]string{}, numbers: map[string][]string{}, output: map[string][]string{}}
+	return &results{ended: map[string]string{}, numbers: map[string][]string{}, output: map[string][]string{}, at: map[string]string{}}
 }
 
 // outcome is what came of one test, as a line of the file of -keep.
 type outcome struct {
 	Test    string
 	Ended   string
+	Commit  string              `json:",omitempty"`
 	Numbers map[string][]string `json:",omitempty"` // by the row's id
 }
 
@@ -137,7 +150,7 @@ func (r *results) open(name string) (io.Closer, error) {
 		if err := json.Unmarshal(line, &o); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w; remove the file to make all rows anew", name, i+1, err)
 		}
-		r.ended[o.Test] = o.Ended
+		r.ended[o.Test], r.at[o.Test] = o.Ended, o.Commit
 		for id, numbers := range o.Numbers {
 			r.numbers[id+" "+o.Test] = numbers
 		}
@@ -154,11 +167,11 @@ func (r *results) passed(test string) bool { return r.ended[test] == "pass" }
 
 // end notes how a test has ended.
 func (r *results) end(test, how string) {
-	r.ended[test] = how
+	r.ended[test], r.at[test] = how, r.commit
 	if r.kept == nil || r.err != nil {
 		return
 	}
-	o := outcome{Test: test, Ended: how, Numbers: map[string][]string{}}
+	o := outcome{Test: test, Ended: how, Commit: r.commit, Numbers: map[string][]string{}}
 	for at, numbers := range r.numbers {
 		if id, of, _ := strings.Cut(at, " "); of == test {
 			o.Numbers[id] = numbers
@@ -211,6 +224,29 @@ func (r *results) line(data []byte) {
 	case "pass", "fail", "skip":
 		r.end(test, ev.Action)
 	}
+}
+
+// counted returns the numbers of the rows for the page: those of tests that have passed.
+func counted(rows []faults.Row, r *results) string {
+	var b strings.Builder
+	var commits []string
+	b.WriteString("| | what was counted |\n|---|---|\n")
+	for _, row := range rows {
+		var numbers []string
+		for _, test := range row.Tests {
+			if !r.passed(test) {
+				numbers = append(numbers, "*not made*: `"+test+"`")
+				continue
+			}
+			numbers = append(numbers, r.numbers[row.ID+" "+test]...)
+			if !slices.Contains(commits, r.at[test]) {
+				commits = append(commits, r.at[test])
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", row.ID, strings.Join(numbers, "; "))
+	}
+	slices.Sort(commits)
+	return "Made at " + strings.Join(commits, ", ") + ".\n\n" + b.String()
 }
 
 // report prints the table, and returns the exit code.

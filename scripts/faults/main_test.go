@@ -80,6 +80,7 @@ func TestKeep(t *testing.T) {
 		{"", nil},
 	} {
 		r := newResults()
+		r.commit = "abc"
 		file, err := r.open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -97,6 +98,9 @@ func TestKeep(t *testing.T) {
 		var out strings.Builder
 		if code := report(rows, r, &out); step.open == "" && (code != 0 || !strings.Contains(out.String(), "| holds | 7 of 7; 8 of 8 |")) {
 			t.Errorf("exit code %d, and\n%s", code, out.String())
+		}
+		if got := counted(rows, r); step.open == "" && got != "Made at abc.\n\n| | what was counted |\n|---|---|\n| R1 | 7 of 7; 8 of 8 |\n" {
+			t.Errorf("for the page:\n%s", got)
 		}
 	}
 	if err := os.WriteFile(name, []byte("{}\n{\n"), 0o644); err != nil {
