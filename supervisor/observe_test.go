@@ -412,6 +412,15 @@ func TestAgesWhereTheClockWasSet(t *testing.T) {
 			if got := snap.At.Sub(b.Exit.At).Round(time.Second); got != 20*time.Second {
 				s.Errorf("set by %v: it has ended %v ago, want 20s", by, got)
 			}
+			starts, err := s.Startups(ctx)
+			s.must(err)
+			u := starts.Services[0]
+			for what, at := range map[string]time.Time{"the project began": starts.Since, "it was asked for": u.Asked, "it began": u.Began, "it was started": u.Started,
+				"it was ready": u.Ready, "its process began": u.Steps[0].Began, "and was ready": u.Steps[0].Ended} {
+				if got := snap.At.Sub(at).Round(time.Second); got != 20*time.Second {
+					s.Errorf("set by %v: %s %v ago, want 20s", by, what, got)
+				}
+			}
 			if by == 0 && !a.Since.Equal(before.Services[0].Since) {
 				s.Errorf("the time of a change is told as %v, and then as %v", before.Services[0].Since, a.Since)
 			}

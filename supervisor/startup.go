@@ -76,13 +76,22 @@ func (u *startup) done(id project.ID, now time.Time) {
 	}
 }
 
-// startups returns how the starts of all services went, by label.
+// startups returns how the starts of all services went, by label. All times are by the clock
+// as it is set now: between one from before and one from after there would be hours.
 func (c *core) startups() control.Startups {
-	out := control.Startups{Since: c.began, Services: []control.Startup{}}
+	now, clock := c.world.Now(), c.world.Clock()
+	out := control.Startups{Since: ByClock(c.began, now, clock), Services: []control.Startup{}}
 	for _, s := range c.order {
 		u := control.Startup{ID: s.id, Label: s.spec.Label, Type: s.spec.Type, System: s.spec.System, Asked: s.startup.asked, Began: s.startup.began,
 			Started: s.startup.started, Ready: s.startup.ready, Ended: s.startup.ended, Outcome: s.startup.outcome,
 			Restarts: max(0, s.startup.tries-1), Steps: slices.Clone(s.startup.steps)}
+		times := []*time.Time{&u.Asked, &u.Began, &u.Started, &u.Ready, &u.Ended}
+		for i := range u.Steps {
+			times = append(times, &u.Steps[i].Began, &u.Steps[i].Ended)
+		}
+		for _, t := range times {
+			*t = ByClock(*t, now, clock)
+		}
 		for id, d := range s.spec.DependsOn {
 			u.Needs = append(u.Needs, control.StartupNeed{Service: id, Condition: d.Condition})
 		}
