@@ -147,9 +147,11 @@ func (n *Needs) find(ref project.PackageRef, brought Brought, joins bool) *proje
 		return &project.Error{Pos: ref.Pos, Msg: fmt.Sprintf("package %q cannot be put into an image: Debian has no package for it", attr),
 			Hint: fmt.Sprintf("name a repository that has it by aptSources.%s = { url; suite; components; key; }, or its file by archives.%s = { url; sha256; }; see %s", attr, attr, row.From)}
 	}
-	names := row.Debian
+	names := packages.Released(row.Debian, brought.Suite)
 	if stand, ok := n.Stand[attr]; ok {
 		names = stand
+	} else if !slices.Equal(names, row.Debian) {
+		n.Stand[attr] = names
 	}
 	for _, name := range names {
 		n.add(Want{Name: name, Attr: attr, Pos: ref.Pos, Admits: row.Admits})

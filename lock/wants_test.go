@@ -89,6 +89,23 @@ func TestWants(t *testing.T) {
 
 // Tailscale comes from what the definition brings, of a vendor by the name alone;
 // without that an image does without it.
+// The extensions of a server that names no version are those of the release's.
+func TestWantsOfExtensions(t *testing.T) {
+	p := &project.Project{Container: project.Container{SystemPkgs: []project.PackageRef{{Attr: "postgresqlPackages.hypopg"}, {Attr: "postgresql13Packages.pg_cron"}}}}
+	needs, err := lock.FindNeeds(p, lock.Brought{Suite: "trixie"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"postgresql-17-hypopg", "postgresql-13-cron"} {
+		if !slices.ContainsFunc(needs.Wants, func(w lock.Want) bool { return w.Name == name }) {
+			t.Errorf("%q is not wanted", name)
+		}
+	}
+	if got := needs.Stand["postgresqlPackages.hypopg"]; !slices.Equal(got, []string{"postgresql-17-hypopg"}) {
+		t.Errorf("the extension stands for %q", got)
+	}
+}
+
 func TestWantsOfATailnet(t *testing.T) {
 	p := &project.Project{Container: project.Container{Tailscale: &project.Tailscale{Hostname: "h", Pos: project.Pos{File: "f.nix", Line: 2, Col: 3}}}}
 	is := func(w lock.Want) bool { return w.Name == "tailscale" && w.Attr == "tailscale" && w.Pos.Line == 2 }

@@ -56,7 +56,7 @@ func (h *Host) Contents(attr string) (*Contents, error) {
 		return nil, err
 	}
 	c := &Contents{Attr: attr, Users: map[string]project.User{}}
-	for _, name := range p.Debian {
+	for _, name := range h.names(p) {
 		if r := db.installed(name); r != nil && !slices.Contains(c.Own, r.Name) {
 			c.Own = append(c.Own, r.Name)
 		}

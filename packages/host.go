@@ -60,7 +60,7 @@ func (h *Host) find(attr string) (Package, map[string]string, error) {
 }
 
 func (h *Host) missing(p Package) *MissingError {
-	e := &MissingError{Attr: p.Attr, Debian: p.Debian, From: p.From}
+	e := &MissingError{Attr: p.Attr, Debian: h.names(p), From: p.From}
 	if p.Main != "" {
 		e.Programs = []string{p.Main}
 	}

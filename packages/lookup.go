@@ -146,7 +146,7 @@ func Suggest(attr string) string { return spelling.Nearest(attr, Attrs()) }
 func ProgramCure(attr, program string) string {
 	p := Lookup(attr)
 	if _, ok := p.Programs[program]; ok || !p.Known {
-		return cure(p.Debian, p.From)
+		return cure(Released(p.Debian, ""), p.From)
 	}
 	if near := spelling.Nearest(program, slices.Sorted(maps.Keys(p.Programs))); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)

@@ -25,8 +25,10 @@ func reduced(row string) (data []string, ok bool) {
 		"apacheHttpd":     "/usr/lib/apache2 /usr/share/apache2 /etc/apache2 /etc/mime.types",
 		"prometheus":      "/usr/share/prometheus /etc/prometheus",
 		"rabbitmq-server": "/usr/lib/rabbitmq /etc/rabbitmq /usr/lib/erlang /usr/bin/erl /usr/bin/erlc /usr/bin/escript /usr/bin/epmd",
-		"postgresql":      postgresql, "postgresql_13": postgresql, "postgresql_14": postgresql, "postgresql_15": postgresql,
-		"postgresql_16": postgresql, "postgresql_17": postgresql, "postgresql_18": postgresql,
+	}
+	set, _, isMember := strings.Cut(row, ".")
+	if row == "postgresql" || strings.HasPrefix(row, "postgresql_") || isMember && strings.HasPrefix(set, "postgresql") { // the last is an extension
+		return strings.Fields(postgresql), true
 	}
 	if data, ok := known[row]; ok {
 		return strings.Fields(data), true

@@ -70,6 +70,11 @@ func NotIn(suite, attr string) (has []string, lacks bool) {
 		}
 		row = e.debian[1:]
 	}
+	if major, ok := strings.CutPrefix(row, "postgresql"); ok {
+		if major, _, ok = strings.Cut(major, "Packages."); ok {
+			row = "postgresql_" + major // an extension, which is built for one server
+		}
+	}
 	words := strings.Fields(inSuites()[row])
 	known, ofDebian := false, false
 	for _, r := range releases() {

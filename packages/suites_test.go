@@ -18,6 +18,8 @@ func TestNotIn(t *testing.T) {
 		{"bookworm", "postgresql_16", true, "noble"},
 		{"bookworm", "postgresql_15_jit", false, "bookworm"},
 		{"bullseye", "caddy", true, "bookworm trixie"},
+		{"trixie", "postgresql15Packages.hypopg", true, "bookworm"},
+		{"trixie", "postgresqlPackages.hypopg", false, ""},
 		{"jammy", "caddy", false, "bookworm trixie"}, // not known
 		{"trixie", "mysql84", true, "noble jammy"},
 		{"noble", "redis", false, ""},

@@ -290,6 +290,14 @@ var sets = sync.OnceValue(func() map[string]func(child string) entry {
 		"xorg":          func(child string) entry { return entry{programs: child} },
 		"darwin":        func(child string) entry { return entry{programs: child} },
 		"cudaPackages":  func(child string) entry { return cudaPackage(CUDAVersion("cudaPackages"), child) },
+
+		"postgresqlPackages":   extension(anyMajor),
+		"postgresql13Packages": extension("13"),
+		"postgresql14Packages": extension("14"),
+		"postgresql15Packages": extension("15"),
+		"postgresql16Packages": extension("16"),
+		"postgresql17Packages": extension("17"),
+		"postgresql18Packages": extension("18"),
 	}
 })
 
