@@ -126,7 +126,10 @@ func (h *pkgSet) pkg(attr string) *eval.Attrs {
 		Set("outPath", out).
 		Set("outputName", eval.Str("out")).
 		Set("outputs", eval.StringList("out")).
-		Set("override", eval.Func("override", 1, func(*eval.Thread, []eval.Value) eval.Value { return self })).
+		Set("override", eval.Func("override", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+			h.overridden(t, attr, args[0])
+			return self
+		})).
 		Set("overrideAttrs", eval.Func("overrideAttrs", 1, func(t *eval.Thread, _ []eval.Value) eval.Value {
 			t.Unsupported("overrideAttrs of pkgs.%s changes how a package is built, which only Nix can do", attr)
 			return nil
@@ -151,23 +154,43 @@ func (h *pkgSet) pkg(attr string) *eval.Attrs {
 		passthru.Set(need, other)
 	}
 	b.Set("passthru", passthru.Done())
+	with := func(members string) {
+		set := h.set(members)
+		b.Set("pkgs", set).
+			Set("withPackages", eval.Func("withPackages", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
+				return h.join(t, attr, eval.NewList(append([]eval.Value{self}, t.List(t.Call(args[0], set)).Elems()...)...))
+			}))
+	}
 	if strings.HasPrefix(attr, "python3") && !strings.Contains(attr, ".") {
 		modules := attr + "Packages"
 		if !packages.IsSet(modules) {
 			modules = "python3Packages"
 		}
-		set := h.set(modules)
-		b.Set("pkgs", set).
-			Set("interpreter", eval.StrContext(out.Text()+"/bin/python3", out.Context())).
-			Set("withPackages", eval.Func("withPackages", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
-				return h.join(t, attr, eval.NewList(append([]eval.Value{self}, t.List(t.Call(args[0], set)).Elems()...)...))
-			}))
+		with(modules)
+		b.Set("interpreter", eval.StrContext(out.Text()+"/bin/python3", out.Context()))
+	} else if strings.HasPrefix(attr, "postgresql") && !strings.Contains(attr, ".") {
+		with(packages.ExtensionsOf(attr))
 	}
 	self = b.Done()
 	if !packages.Lookup(attr).Known {
 		self = self.WithMissing(func(t *eval.Thread, member string, pos syntax.Pos) eval.Value { return h.member(t, attr, member, pos) })
 	}
 	return self
+}
+
+// overridden remarks that the arguments of an override, which only a build could heed, have
+// no effect.
+func (h *pkgSet) overridden(t *eval.Thread, attr string, args eval.Value) {
+	what := "its function"
+	if set, ok := t.Force(args).(*eval.Attrs); ok {
+		if what = strings.Join(set.Names(), ", "); what == "" {
+			return
+		}
+	}
+	text := fmt.Sprintf("override of pkgs.%s has no effect (%s): the program is the one that is installed", attr, what)
+	if _, said := h.remarks[text]; !said { // a definition may be evaluated twice
+		h.remarks[text] = t.Pos()
+	}
 }
 
 // member returns what an attribute has that no table lists: it may be a set of packages.

@@ -23,6 +23,7 @@ func TestMainPrograms(t *testing.T) {
 		`"${pkgs.ripgrep}"`:             pkg("ripgrep", "/bin/rg") + `]`,
 		`pkgs.python3Packages.gunicorn`: pkg("python3Packages.gunicorn", "/bin/gunicorn") + `]`,
 		`"${pkgs.python3.withPackages (p: [ p.flask ])}"`:                                                       pkg("python3", "/bin/python3") + `]`,
+		`pkgs.postgresql.withPackages (p: [ p.hypopg ])`:                                                        pkg("postgresql", "/bin/postgres") + `]`,
 		`[ pkgs.ripgrep pkgs.hello ]`:                                                                           pkg("ripgrep", "/bin/rg") + `,[{"package":"hello"}]]`,
 		`pkgs.hello // { meta.mainProgram = "other"; }`:                                                         pkg("hello", "/bin/other") + `]`,
 		`pkgs.symlinkJoin { name = "tools"; paths = [ pkgs.ripgrep pkgs.curl ]; meta.mainProgram = "curl"; }`:   pkg("curl", "/bin/curl") + `]`,
