@@ -28,7 +28,7 @@ func everything(t *testing.T, typ string) string {
 // writtenByServers are the paths that a process is told of and makes itself:
 // below its run folder, and below its data.
 var writtenByServers = map[string][]string{
-	"postgresql":   {"run/.s.PGSQL.6000", "run/.s.PGSQL.6001", "run/.s.PGSQL.6002", "data/postmaster.pid"},
+	"postgresql":   {"run/.s.PGSQL.6000", "run/.s.PGSQL.6001", "run/.s.PGSQL.6002", "run/.s.PGSQL.6003", "run/.s.PGSQL.6004", "data/postmaster.pid"},
 	"mysql":        {"run/mysql.sock", "run/mysqld.pid"},
 	"apache-httpd": {"run/httpd.pid"},
 	"rabbitmq":     {"run/pid", "data/mnesia", "data/log"},

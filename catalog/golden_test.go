@@ -20,9 +20,12 @@ func generate(t *testing.T, name, text string) (*project.Project, error) {
 	ev := eval.New(eval.Options{})
 	sys := module.NewSystem(ev)
 	pkgs := eval.NewAttrs(4)
+	const hypopg = "postgresqlPackages.hypopg"
+	extensions := eval.NewAttrs(1).Set("hypopg", eval.NewAttrs(2).Set("type", eval.Str("derivation")).
+		Set("outPath", eval.StrContext(catalog.PackagesPrefix+hypopg, eval.NewContext("package:"+hypopg))).Done()).Done()
 	for _, attr := range []string{"python3", "postgresql", "postgresql_16", "redis", "nginx", "bash", "mariadb", "clickhouse",
 		"apacheHttpd", "caddy", "zookeeper", "php", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "memcached", "nats-server", "ollama", "minio", "prometheus", "grafana", "jaeger", "rabbitmq-server", "apacheKafka", "jupyter", "vllm", "comfyui"} {
-		pkgs.Set(attr, eval.NewAttrs(2).Set("type", eval.Str("derivation")).Set("name", eval.Str(attr)).
+		pkgs.Set(attr, eval.NewAttrs(2).Set("type", eval.Str("derivation")).Set("name", eval.Str(attr)).Set("pkgs", extensions).
 			Set("outPath", eval.StrContext(catalog.PackagesPrefix+attr, eval.NewContext("package:"+attr))).Done())
 	}
 	set := pkgs.Done()
@@ -104,7 +107,9 @@ func TestErrors(t *testing.T) {
 		{"zookeeper without itself", `{ services.zookeeper.a = { enable = true; id = 3; servers = "server.1=a:1:2"; }; }`, `no line server.3`},
 		{"zookeeper with one port", `{ services.zookeeper.a = { enable = true; servers = "server.0=a:1"; }; }`, `must be host:port:port, not "a:1"`},
 		{"users of pgbouncer twice", `{ services.pgbouncer.a = { enable = true; users.a = null; authFile = "./f"; }; }`, `must not both be set`},
-		{"extensions", `{ services.postgresql.a = { enable = true; extensions = [ 1 ]; }; }`, `not supported: extensions`},
+		{"extensions", `{ services.postgresql.a = { enable = true; extensions = [ 1 ]; }; }`, `must be a list of packages`},
+		{"extensions as one", `{ services.postgresql.a = { enable = true; extensions = ps: ps.hypopg; }; }`, `must be a list of packages`},
+		{"slot", `{ services.postgresql.a = { enable = true; standbyOf.slot = "a-b"; }; }`, `not "a-b"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := generate(t, "/definition/t.nix", c.text)

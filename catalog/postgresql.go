@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,7 +49,14 @@ var postgresql = ServiceType{
 		{"  after", "null string", "SQL to run after the databases are made."},
 		{"initdbArgs", "list string = [ \"--locale=C\" \"--encoding=UTF8\" ]", "Arguments of initdb."},
 		{"enableJIT", "bool", "Whether queries may be compiled. The image then has LLVM, which it leaves out otherwise; settings.jit does the same, and so does pkgs.postgresql_jit for servers of your own."},
-		{"extensions", "null raw", "Not supported: extensions come with the installed server; load them with settings.shared_preload_libraries and CREATE EXTENSION."},
+		{"extensions", "null raw e.g. (ps: [ ps.hypopg ps.pg_cron ])", "Extensions that the server does not bring itself, as Debian has them: a function from the set of what was built for the server, or a list, as of pkgs.postgresql15Packages. Each database takes them by CREATE EXTENSION; some want settings.shared_preload_libraries."},
+		{"standbyOf", "null {}", "The server that this one is a copy of and follows. It answers queries and takes no changes. Without the option it becomes a server of its own at its next start."},
+		{"  host", "string = 127.0.0.1", "The other server's address."},
+		{"  port", "port = 5432", "Its port."},
+		{"  user", "string = postgres", "A user that may replicate (ensureUsers with ensureClauses.replication)."},
+		{"  password", "null secret", "The user's password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"  passwordFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."},
+		{"  slot", "string e.g. standby1", "A replication slot, which is made there: the other server then keeps what this one has not got, even while this one is stopped."},
 	},
 	Generate: generatePostgres,
 }
@@ -61,6 +69,8 @@ type pgOptions struct {
 	// private says that the user's rules do not admit the set-up. A rule of ours then
 	// admits it over a socket that only the server's user and root can reach.
 	private bool
+
+	primary map[string]project.Text // the settings of a standby
 }
 
 func generatePostgres(in *Instance) {
@@ -85,9 +95,6 @@ func generatePostgres(in *Instance) {
 	if in.Has("settings", "listen_addresses") {
 		pg.listen, listenPath = in.String("settings", "listen_addresses"), []string{"settings", "listen_addresses"}
 	}
-	if in.Has("extensions") {
-		in.Get("extensions").Errorf("not supported: extensions; install them beside the server, and load them with settings.shared_preload_libraries and CREATE EXTENSION")
-	}
 	for _, address := range listenList(pg.listen) {
 		path := portPath
 		if address == "*" {
@@ -99,8 +106,10 @@ func generatePostgres(in *Instance) {
 		}
 	}
 	pg.private = pg.replacesRules() && !letsIn(in.String("authentication"), pg.superuser)
-	pg.init()
-	pg.main()
+	init, main := pg.init(), pg.Main(project.Command{})
+	main.Packages = append(main.Packages, pg.extensions()...)
+	pg.standby(init, main)
+	pg.main(main)
 	pg.setup()
 }
 
@@ -144,7 +153,7 @@ func trimSuffix(t project.Text, suffix string) project.Text {
 	return out
 }
 
-func (pg *pgOptions) init() {
+func (pg *pgOptions) init() *project.Process {
 	words := []project.Text{project.Self(), project.Lit("provision"), project.Lit("postgresql"), project.Lit("init"),
 		flag("bin", pg.bin()), flag("data", pg.DataDir()), litFlag("superuser", pg.superuser)}
 	for _, arg := range pg.Strs("initdbArgs") {
@@ -153,9 +162,10 @@ func (pg *pgOptions) init() {
 	proc := pg.Before(project.Command{Exec: words})
 	proc.Doing = "making the database cluster"
 	proc.Dirs = []project.Dir{pg.KeptData("0700")}
+	return proc
 }
 
-func (pg *pgOptions) main() {
+func (pg *pgOptions) main(proc *project.Process) {
 	conf := pg.RunDir("")
 	// Folders are passed on the command line, where no path needs quotes except in
 	// the list of socket folders.
@@ -164,7 +174,6 @@ func (pg *pgOptions) main() {
 		project.Lit("-c"), project.Join(project.Lit("hba_file="), conf, project.Lit("/pg_hba.conf")),
 		project.Lit("-c"), project.Join(project.Lit("ident_file="), conf, project.Lit("/pg_ident.conf"))}
 	sockets := project.Join(project.Lit(`unix_socket_directories="`), conf, project.Lit(`"`))
-	proc := pg.Main(project.Command{})
 	proc.Test = &project.ConfigTest{
 		Command: project.Command{Exec: []project.Text{project.Self(), project.Lit("provision"), project.Lit("postgresql"), project.Lit("test"),
 			project.Lit("--server"), words[0], project.Lit("--data"), pg.DataDir(), project.Lit("--conf"), conf}},
@@ -213,6 +222,7 @@ func (pg *pgOptions) settings() project.Text {
 		"log_line_prefix":  project.Lit("'%t '"),
 		"log_timezone":     project.Lit("'UTC'"),
 	}
+	maps.Copy(all, pg.primary)
 	for _, c := range pg.Each("settings") {
 		switch c.Kind() {
 		case module.KindNull:
@@ -361,6 +371,9 @@ func (pg *pgOptions) setup() {
 	words := []project.Text{project.Self(), project.Lit("provision"), project.Lit("postgresql"), project.Lit("setup"),
 		flag("bin", pg.bin()), flag("data", pg.DataDir()), flag("socket", pg.RunDir("")),
 		litFlag("port", strconv.Itoa(pg.port)), litFlag("superuser", pg.superuser)}
+	if pg.primary != nil {
+		words = append(words, project.Lit("--standby"))
+	}
 	for _, user := range pg.users {
 		words = append(words, litFlag("role", user))
 	}

@@ -27,6 +27,14 @@ var redis = ServiceType{
 		{"appendFsync", "enum always everysec no = everysec", "How often the file of appendOnly is synced to the disk."},
 		{"save", "null list list int", "When to write everything to a file: pairs of seconds and changes. Redis's own rule unless set."},
 		{"slowLogMaxLen", "null int", "How many slow commands are remembered."},
+		{"slowLogLogSlowerThan", "null int", "From how many microseconds on a command is slow; -1 remembers none."},
+		{"replicaOf", "null {}", "The Redis that this one is a copy of and follows. It takes no changes."},
+		{"  ip", "string = 127.0.0.1", "The address of the other one."},
+		{"  host", "alias ip"},
+		{"  port", "port = 6379", "Its port."},
+		{"slaveOf", "alias replicaOf"},
+		{"masterAuth", "null secret", "The password of the one that this one follows. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"masterAuthFile", "null key", "A file that holds that password, read at each start with the rights of whoever starts nix2gpu."},
 		{"bind", "null string = 127.0.0.1", "The address to listen on; null or \"*\" is all of them."},
 		{"settings", "attrs bool | int | string | list string", "Lines of redis.conf by keyword. A list gives a keyword several times."},
 		{"requirePassFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: it may be root's alone."},
@@ -48,6 +56,7 @@ func generateRedis(in *Instance) {
 	r.network()
 	r.tuning()
 	r.persistence()
+	r.replication()
 	r.password()
 	r.add(own)
 
@@ -149,6 +158,9 @@ func (r *redisConfig) tuning() {
 	if r.Has("slowLogMaxLen") {
 		r.set("slowlog-max-len", strconv.Itoa(r.Int("slowLogMaxLen")))
 	}
+	if r.Has("slowLogLogSlowerThan") {
+		r.set("slowlog-log-slower-than", strconv.Itoa(r.Int("slowLogLogSlowerThan")))
+	}
 }
 
 func (r *redisConfig) persistence() {
@@ -172,6 +184,24 @@ func (r *redisConfig) persistence() {
 			rule.Errorf("must be pairs of seconds and changes, such as [ 900 1 ]")
 		}
 		r.set("save", strings.Join(numbers, " "))
+	}
+}
+
+func (r *redisConfig) replication() {
+	if r.Has("replicaOf") {
+		r.set("replicaof", r.String("replicaOf", "ip")+" "+strconv.Itoa(r.Int("replicaOf", "port")))
+	}
+	text := r.secretText(r.Config, "masterAuth", "masterAuthFile")
+	switch {
+	case text == nil:
+	case r.effective("replicaof") == nil && !r.Has("replicaOf"):
+		at := "masterAuth"
+		if r.Has("masterAuthFile") {
+			at += "File"
+		}
+		r.note(r.Get(at), "%s has no effect: replicaOf is not set", at)
+	default:
+		r.setText("masterauth", redisQuoteText(text))
 	}
 }
 

@@ -110,6 +110,9 @@ func Passwords(services *module.Config) []*module.Config {
 			switch t.Name {
 			case "redis":
 				add(c.Get("requirePass"))
+				add(c.Get("masterAuth"))
+			case "postgresql":
+				add(c.Get("standbyOf", "password"))
 			case "rabbitmq":
 				add(c.Get("cookie"))
 			case "minio":

@@ -113,7 +113,7 @@ func setupMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 		return err
 	}
 	done := filepath.Join(o.data, setupMark)
-	if _, err := os.Stat(done); err == nil {
+	if marked(done) {
 		return nil
 	}
 	if spec.Script != "" {
@@ -121,10 +121,7 @@ func setupMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(done, nil, 0o600); err != nil {
-		return fmt.Errorf("mysql: cannot mark the set-up as done: %v", err)
-	}
-	return nil
+	return mark(done, "mysql")
 }
 
 type mysqlSetup struct {

@@ -19,6 +19,9 @@ import (
 type initOptions struct {
 	bin, data, superuser string
 	args                 words
+
+	primaryHost, primaryUser, slot string // of the server to follow
+	primaryPort                    int
 }
 
 func (o *initOptions) flags() *flag.FlagSet {
@@ -27,6 +30,10 @@ func (o *initOptions) flags() *flag.FlagSet {
 	f.StringVar(&o.data, "data", "", "data folder")
 	f.StringVar(&o.superuser, "superuser", "postgres", "name of the first role")
 	f.Var(&o.args, "initdb-arg", "one argument for initdb")
+	f.StringVar(&o.primaryHost, "primary-host", "", "address of the server to copy and follow")
+	f.IntVar(&o.primaryPort, "primary-port", 5432, "its port")
+	f.StringVar(&o.primaryUser, "primary-user", "postgres", "user to connect as")
+	f.StringVar(&o.slot, "slot", "", "replication slot to make there")
 	return f
 }
 
@@ -47,6 +54,9 @@ func initPostgres(ctx context.Context, o initOptions) error {
 	if err := checkVersion(ctx, o, strings.TrimSpace(string(have))); err != nil {
 		return err
 	}
+	if err := checkStandby(o); err != nil {
+		return err
+	}
 	// The server insists on a private folder, and volumes often are not.
 	if info, err := os.Stat(o.data); err == nil && info.Mode().Perm()&0o027 != 0 {
 		if err := os.Chmod(o.data, 0o700); err != nil {
@@ -57,7 +67,12 @@ func initPostgres(ctx context.Context, o initOptions) error {
 }
 
 func makeCluster(ctx context.Context, o initOptions) error {
-	return buildAside(o.data, "postgresql", "PG_VERSION", func(build string) error { return runInitdb(ctx, o, build) })
+	return buildAside(o.data, "postgresql", "PG_VERSION", func(build string) error {
+		if o.primaryHost != "" {
+			return copyPrimary(ctx, o, build)
+		}
+		return runInitdb(ctx, o, build)
+	})
 }
 
 func runInitdb(ctx context.Context, o initOptions, build string) error {
@@ -110,7 +125,43 @@ func checkVersion(ctx context.Context, o initOptions, cluster string) error {
 		return nil
 	}
 	return lasting(fmt.Errorf("postgresql: data folder %q was made by version %s, but the server is version %s\n"+
-		"hint: use package = pkgs.postgresql_%s, or pg_upgrade the data, or set dataDir to an empty folder", o.data, cluster, server, cluster))
+		"hint: use package = pkgs.postgresql_%s, or set dataDir to an empty folder; or, as root and with both versions installed, upgrade it: %s",
+		o.data, cluster, server, cluster, upgradeCommand(o, cluster, server)))
+}
+
+// upgradeCommand is what root types, where both versions are installed, to make a folder of
+// the server's version from that of a cluster. The old one stays beside it.
+func upgradeCommand(o initOptions, cluster, server string) string {
+	major, _, _ := strings.Cut(server, ".")
+	who := strconv.Itoa(os.Geteuid())
+	if u, err := user.LookupId(who); err == nil {
+		who = u.Username
+	}
+	fresh := shellWord(o.data + "." + major)
+	data, bin, boss := shellWord(o.data), shellWord(o.bin), shellWord(o.superuser)
+	initdb := []string{bin + "/initdb", "--auth=trust", "--username=" + boss}
+	for _, arg := range o.args {
+		initdb = append(initdb, shellWord(arg))
+	}
+	as := "runuser -u " + shellWord(who) + " -- "
+	return strings.Join([]string{
+		"install -d -m 700 -o " + shellWord(who) + " " + fresh,
+		"cd " + fresh,
+		as + strings.Join(append(initdb, fresh), " "),
+		as + bin + "/pg_upgrade --username=" + boss + " --old-bindir=" + strings.Replace(bin, "/"+major+"/", "/"+cluster+"/", 1) +
+			" --old-datadir=" + data + " --new-datadir=" + fresh,
+		"cp -p " + data + "/.nix2gpu-* " + fresh, // what has run
+		"mv " + data + " " + shellWord(o.data+"."+cluster),
+		"mv " + fresh + " " + data,
+	}, " && ")
+}
+
+// shellWord quotes a word for a shell where it must be.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-=") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // clearStalePid removes the postmaster.pid of a killed server. A server does that

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -31,6 +30,7 @@ type setupOptions struct {
 	users                        words // JSON of ensuredUser
 	before, after                words // scripts for the first start, before and after the databases
 	own                          bool  // make a database with the caller's name
+	standby                      bool  // the server follows another one, and takes no changes
 }
 
 func (o *setupOptions) flags() *flag.FlagSet {
@@ -47,6 +47,7 @@ func (o *setupOptions) flags() *flag.FlagSet {
 	f.Var(&o.before, "before", "script of the first start, before the databases")
 	f.Var(&o.after, "after", "script of the first start, after the databases")
 	f.BoolVar(&o.own, "own-database", false, "ensure a database named as the caller")
+	f.BoolVar(&o.standby, "standby", false, "the server follows another one")
 	return f
 }
 
@@ -74,6 +75,15 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	s := &setup{o: o, conn: conn, cfg: cfg, role: cfg.User, stdio: stdio}
+	follows, err := s.column(ctx, "SELECT pg_is_in_recovery()::text")
+	if err != nil || o.standby {
+		return err // of a standby, nothing can be changed here
+	}
+	if slices.Contains(follows, "true") { // it no longer is to
+		if err := s.promote(ctx); err != nil {
+			return err
+		}
+	}
 	first := !s.marked(setupMark)
 	if err := s.ensureRoles(ctx); err != nil {
 		return err
@@ -101,16 +111,10 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 	return s.mark(setupMark)
 }
 
-func (s *setup) marked(name string) bool {
-	_, err := os.Stat(filepath.Join(s.o.data, name))
-	return !errors.Is(err, fs.ErrNotExist)
-}
+func (s *setup) marked(name string) bool { return marked(filepath.Join(s.o.data, name)) }
 
 func (s *setup) mark(name string) error {
-	if err := os.WriteFile(filepath.Join(s.o.data, name), nil, 0o600); err != nil {
-		return fmt.Errorf("postgresql: cannot mark the set-up as done: %v", err)
-	}
-	return nil
+	return mark(filepath.Join(s.o.data, name), "postgresql")
 }
 
 type setup struct {
@@ -124,11 +128,7 @@ type setup struct {
 // connect connects through the socket, as the superuser or else as the caller, whose
 // role has usually made a cluster that comes from elsewhere.
 func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, *pgconn.Config, error) {
-	for _, kv := range os.Environ() { // pgconn reads the variables of libpq
-		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "PG") {
-			os.Unsetenv(k)
-		}
-	}
+	dropPG()
 	cfg, err := pgconn.ParseConfig("sslmode=disable passfile=/dev/null servicefile=/dev/null")
 	if err != nil {
 		return nil, nil, fmt.Errorf("postgresql: %v", err)
@@ -155,6 +155,15 @@ func connect(ctx context.Context, o *setupOptions) (*pgconn.PgConn, *pgconn.Conf
 			o.superuser, pgErr.Message, o.superuser))
 	}
 	return nil, nil, fmt.Errorf("postgresql: cannot connect to set the server up: %v\nhint: the server's own lines in the log say why", firstErr)
+}
+
+// dropPG drops the variables of libpq, which pgconn reads.
+func dropPG() {
+	for _, kv := range os.Environ() {
+		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "PG") {
+			os.Unsetenv(k)
+		}
+	}
 }
 
 // connectPatiently connects to a server that may still be starting.

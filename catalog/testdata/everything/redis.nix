@@ -5,4 +5,6 @@
   };
   services.redis.socket = { enable = true; port = 0; unixSocket = "user.sock"; requirePass = "x"; };
   services.redis.secret = { enable = true; port = 0; unixSocket = "user.sock"; requirePassFile.secret = "user-secret"; };
+  services.redis.copy = { enable = true; port = 6002; replicaOf = { ip = "127.0.0.2"; port = 6001; }; masterAuthFile.secret = "user-secret"; slowLogLogSlowerThan = 5000; };
+  services.redis.second = { enable = true; port = 6003; replicaOf.port = 6001; masterAuth.secret = "user-secret"; };
 }
