@@ -129,6 +129,7 @@ folder, or of the nearest parent folder that has one.`,
 		newScale(env),
 		newKill(env),
 		newExec(env),
+		newDB(env),
 		newAttach(env),
 		newRun(env),
 		newBoot(env),
@@ -177,7 +178,7 @@ folder, or of the nearest parent folder that has one.`,
 		switch cmd.Name() {
 		case "down", "start", "stop", "restart", "kill", "reload", "scale", "ps", "status", "top", "ports", "logs", "wait", "ready", "live", "events", "graph", "analyze":
 			asks(asksAnywhere, cmd)
-		case "up", "exec", "attach", "run":
+		case "up", "exec", "db", "attach", "run":
 			asks(asksHere, cmd)
 		}
 	}

@@ -1,0 +1,268 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"nix2gpu/project"
+	"nix2gpu/safefile"
+)
+
+type dbOptions struct {
+	target   target
+	database string
+	file     string // "" is stdout, or stdin
+	clean    bool
+}
+
+func newDB(env *Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "db",
+		Short: "Dump a database of a running server, or restore it",
+		Long: `Dumps a database of PostgreSQL, MariaDB or MySQL to a file, or fills one from it, by the
+server's own tools. They run as "nix2gpu exec SERVICE" runs a command: as the server's
+user, through the socket that the set-up uses, so that no password is asked for.`,
+	}
+	cmd.AddCommand(newDBDump(env), newDBRestore(env))
+	return cmd
+}
+
+func newDBDump(env *Env) *cobra.Command {
+	var opts dbOptions
+	cmd := &cobra.Command{
+		Use:   "dump [DEFINITION] SERVICE DATABASE",
+		Short: "Write a dump of a database",
+		Long: `Writes a dump of one database, as it is at this moment, while the server goes on: of
+PostgreSQL in the format of "pg_dump --format custom", of MariaDB and MySQL as SQL. It
+holds no users. With --output the file appears when the dump is complete.`,
+		Example: `  nix2gpu db dump postgresql shop -o shop.dump
+  nix2gpu db dump mysql shop | gzip > shop.sql.gz`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.take(cmd, env, args); err != nil {
+				return err
+			}
+			return execFailed(opts.dump(cmd.Context(), env))
+		},
+	}
+	addTargetFlags(env, cmd, &opts.target, "f")
+	cmd.Flags().StringVarP(&opts.file, "output", "o", "", "write to this `file`, which is replaced; stdout unless given")
+	return cmd
+}
+
+func newDBRestore(env *Env) *cobra.Command {
+	var opts dbOptions
+	cmd := &cobra.Command{
+		Use:   "restore [DEFINITION] SERVICE DATABASE",
+		Short: "Fill a database from a dump",
+		Long: `Fills a database, which must exist, from a dump: one of "db dump", or SQL. PostgreSQL
+does all of it or, if something fails, nothing; MariaDB and MySQL stop there.`,
+		Example: `  nix2gpu db restore postgresql shop -i shop.dump
+  zcat shop.sql.gz | nix2gpu db restore mysql shop`,
+		ValidArgsFunction: completeServices(env),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.take(cmd, env, args); err != nil {
+				return err
+			}
+			return execFailed(opts.restore(cmd.Context(), env))
+		},
+	}
+	addTargetFlags(env, cmd, &opts.target, "f")
+	cmd.Flags().StringVarP(&opts.file, "input", "i", "", "read this `file`; stdin unless given")
+	cmd.Flags().BoolVar(&opts.clean, "clean", false, "first drop what the dump has (PostgreSQL; a dump of MySQL always does)")
+	return cmd
+}
+
+// take sorts the arguments: a definition, a service, and its database.
+func (opts *dbOptions) take(cmd *cobra.Command, env *Env, args []string) error {
+	n := len(args) - 1
+	if n < 1 {
+		return hint(usageError("db %s needs the name of a service and of its database", cmd.Name()), "nix2gpu db %s SERVICE DATABASE", cmd.Name())
+	}
+	opts.database = args[n]
+	if err := opts.target.take(cmd.Context(), env, args[:n]); err != nil {
+		return err
+	}
+	if len(opts.target.services) != 1 {
+		return hint(usageError("db %s needs one service and the name of its database", cmd.Name()), "nix2gpu db %s SERVICE DATABASE", cmd.Name())
+	}
+	if opts.database == "" || opts.database[0] == '-' {
+		return usageError("the name of a database must not be empty nor begin with a dash: %q", opts.database)
+	}
+	return nil
+}
+
+// A dbServer is a server with databases, as its set-up reaches it.
+type dbServer struct {
+	label, kind, database   string
+	socket, port, superuser string
+	env                     []string // of us, so that our child finds the project
+}
+
+// find finds the server of the options.
+func (opts *dbOptions) find(ctx context.Context, env *Env) (*dbServer, error) {
+	c, layout, err := opts.target.find(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	state, err := c.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pickServices(state.Services, opts.target.services)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, hint(usageError("%q means %d services", opts.target.services[0], len(found)), "name one of them")
+	}
+	p, err := c.Project(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	s := &dbServer{label: found[0].Label, kind: found[0].Type, database: opts.database, env: append(slices.Clone(env.Environ), "NIX2GPU_SOCKET="+layout.Socket)}
+	for _, id := range p.Services[found[0].ID].Setup {
+		words := p.Processes[id].Command.Exec
+		s.socket = cmp.Or(s.socket, wordOf(words, "--socket=", layout.Run))
+		s.port = cmp.Or(s.port, wordOf(words, "--port=", layout.Run))
+		s.superuser = cmp.Or(s.superuser, wordOf(words, "--superuser=", layout.Run))
+	}
+	if s.kind != "postgresql" && s.kind != "mysql" || s.socket == "" {
+		return nil, hint(fmt.Errorf("not supported: dumps of %s, which is of type %s", s.label, cmp.Or(s.kind, "custom")), "the types are postgresql and mysql; for others, copy the data folder while the service is stopped")
+	}
+	return s, nil
+}
+
+// wordOf is what follows a prefix in the word that begins with it, with the project's run
+// folder in its place.
+func wordOf(words []project.Text, prefix, run string) string {
+	for _, word := range words {
+		var b strings.Builder
+		for _, part := range word {
+			if part.Run != nil {
+				b.WriteString(run + *part.Run)
+			} else {
+				b.WriteString(part.Literal)
+			}
+		}
+		if value, ok := strings.CutPrefix(b.String(), prefix); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// tool is a command of the server's with what leads to the server.
+func (s *dbServer) tool(name string, more ...string) []string {
+	if s.kind == "mysql" {
+		return append([]string{name, "--no-defaults", "--user=root", "--socket=" + s.socket}, more...)
+	}
+	return append([]string{name, "--host=" + s.socket, "--port=" + s.port, "--username=" + s.superuser, "--no-password"}, more...)
+}
+
+// dbname names the database for a tool of PostgreSQL. As a bare word, some names would be
+// taken for something else.
+func (s *dbServer) dbname() string {
+	return "--dbname=dbname='" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s.database) + "'"
+}
+
+func (opts *dbOptions) dump(ctx context.Context, env *Env) error {
+	s, err := opts.find(ctx, env)
+	if err != nil {
+		return err
+	}
+	words := s.tool("mysqldump", "--single-transaction", "--routines", "--events", "--triggers", s.database)
+	if s.kind == "postgresql" {
+		words = s.tool("pg_dump", "--format=custom", s.dbname())
+		if opts.file == "" && env.StdoutTTY {
+			return hint(usageError("a dump is not text for a terminal"), "write it to a file: --output %s.dump", s.database)
+		}
+	}
+	if opts.file == "" {
+		return s.run(ctx, env, words, nil, env.Stdout)
+	}
+	file := env.path(opts.file)
+	out, err := safefile.Create(filepath.Dir(file))
+	if err != nil {
+		return fmt.Errorf("cannot write the dump: %v", err)
+	}
+	defer out.Close()
+	if err := s.run(ctx, env, words, nil, out.File); err != nil {
+		return err
+	}
+	if err := out.Publish(file, 0o600); err != nil {
+		return fmt.Errorf("cannot write the dump: %v", err)
+	}
+	return nil
+}
+
+func (opts *dbOptions) restore(ctx context.Context, env *Env) error {
+	s, err := opts.find(ctx, env)
+	if err != nil {
+		return err
+	}
+	from := env.Stdin
+	if opts.file != "" {
+		f, err := os.Open(env.path(opts.file))
+		if err != nil {
+			why := err
+			if pe, ok := errors.AsType[*fs.PathError](err); ok {
+				why = pe.Err
+			}
+			return usageError("cannot read %q: %v", opts.file, why)
+		}
+		defer f.Close()
+		from = f
+	}
+	in := bufio.NewReader(from)
+	begin, err := in.Peek(5)
+	if err != nil && len(begin) == 0 {
+		return hint(usageError("the dump is empty"), "give it by --input FILE, or by a pipe")
+	}
+	custom := string(begin) == "PGDMP"
+	switch {
+	case s.kind == "mysql" && custom:
+		return hint(usageError("the dump is of PostgreSQL, and %s is of type %s", s.label, s.kind), "name a service of type postgresql")
+	case opts.clean && !custom:
+		return hint(usageError("--clean is for a dump in PostgreSQL's own format, and this one is SQL"), "leave out --clean: the SQL itself has to drop what is there")
+	case s.kind == "mysql":
+		return s.run(ctx, env, s.tool("mysql", s.database), in, env.Stdout)
+	case !custom:
+		return s.run(ctx, env, s.tool("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--output=/dev/null", s.dbname()), in, env.Stdout)
+	}
+	words := s.tool("pg_restore", "--exit-on-error", "--single-transaction", s.dbname())
+	if opts.clean {
+		words = append(words, "--clean", "--if-exists")
+	}
+	return s.run(ctx, env, words, in, env.Stdout)
+}
+
+// run runs a tool as "exec" does, as a child of ours.
+func (s *dbServer) run(ctx context.Context, env *Env, words []string, in io.Reader, out io.Writer) error {
+	self, err := env.selfPath()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, self, append([]string{"exec", s.label, "--"}, words...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = toolGrace // who feeds a tool that has failed may never end
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env.Dir, s.env, in, out, env.Stderr
+	err = cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return &endError{&exitError{code: exit.ExitCode()}}
+	}
+	return err
+}
