@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,10 @@ type evalOptions struct {
 	attrs   []string
 	args    []string // NAME, EXPR, NAME, EXPR: as --arg has them
 	strings []string
+	xml     bool
+	search  []string // entries of the search path: FOLDER or PREFIX=PATH
+	depth   int      // of calls; 0: the usual one
+	verbose bool     // print what traceVerbose says
 }
 
 func newEval(env *Env) *cobra.Command {
@@ -38,7 +43,11 @@ func newEval(env *Env) *cobra.Command {
 that are not needed are not computed, and print as <CODE>; --strict computes them all.
 A function is called with the arguments of --arg and --argstr.
 
-FILE may be - for stdin.`,
+FILE may be - for stdin. <name> is looked for in the folders of -I, then in those of
+NIX_PATH. Paths of Nix's store are worked out as Nix does, and nothing is written or built.
+
+Under the name nix-instantiate, as that of a link, the program takes that one's command
+line; switches of Nix that mean nothing here are accepted by either.`,
 		Example: `  nix2gpu eval -E '1 + 1'
   nix2gpu eval --json -A services nix2gpu.nix
   nix2gpu eval -E '{ n }: n * 2' --arg n 21`,
@@ -54,15 +63,28 @@ FILE may be - for stdin.`,
 	f.StringArrayVarP(&opts.attrs, "attr", "A", nil, "print this `attribute`, such as services.nginx")
 	f.StringArrayVar(&opts.args, "arg", nil, "`name=expression` to call a function with; or two words, as for nix")
 	f.StringArrayVar(&opts.strings, "argstr", nil, "`name=text` to call a function with; or two words, as for nix")
+	f.BoolVar(&opts.xml, "xml", false, "print XML; implies --strict")
+	f.StringArrayVarP(&opts.search, "include", "I", nil, "look for <name> in this `folder`, or for <prefix/…> in prefix=folder")
+	f.IntVar(&opts.depth, "max-call-depth", 0, "how many calls may be nested (default 10000)")
+	f.BoolVar(&opts.verbose, "trace-verbose", false, "print what builtins.traceVerbose says")
+	cmd.MarkFlagsMutuallyExclusive("json", "raw", "xml")
+	for name, values := range instantiateIgnores {
+		if values == 0 {
+			f.Bool(name, false, "")
+		} else {
+			f.String(name, "", "")
+		}
+		_ = f.MarkHidden(name)
+	}
 	return cmd
 }
 
-// joinArgs joins the two words behind nix's --arg and --argstr into one, which is
-// all that a flag of ours can take.
+// joinArgs joins the two words behind nix's --arg, --argstr and --option into one, which
+// is all that a flag of ours can take.
 func joinArgs(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
-		if (args[i] == "--arg" || args[i] == "--argstr") && i+2 < len(args) && !strings.Contains(args[i+1], "=") {
+		if slices.Contains([]string{"--arg", "--argstr", "--option"}, args[i]) && i+2 < len(args) && !strings.Contains(args[i+1], "=") {
 			out = append(out, args[i], args[i+1]+"="+args[i+2])
 			i += 2
 			continue
@@ -72,21 +94,82 @@ func joinArgs(args []string) []string {
 	return out
 }
 
-func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) error {
-	name, text, dir, err := nixSource(env, opts.expr, args)
+// newEvaluator returns an evaluator of what people type: it sees the machine's files and
+// variables, as Nix does when it is not told to be pure.
+func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
+	search, err := searchPath(env, opts.search)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ev := eval.New(eval.Options{
+	return eval.New(eval.Options{
 		FS:     osfs.FS{},
 		Store:  true,
 		Getenv: env.Getenv,
 		Now:    func() int64 { return env.Now().Unix() },
 		Home:   env.Getenv("HOME"),
 		// A trace is a message, not a result.
-		TraceTo:   env.Stderr,
-		MaxMemory: memoryLimit(),
-	})
+		TraceTo:      env.Stderr,
+		TraceVerbose: opts.verbose,
+		AbortOnWarn:  slices.Contains([]string{"1", "true", "yes"}, env.Getenv("NIX_ABORT_ON_WARN")),
+		SearchPath:   search,
+		MaxDepth:     opts.depth,
+		MaxMemory:    memoryLimit(),
+	}), nil
+}
+
+// searchPath returns where <name> is looked for: first in what -I says, then in NIX_PATH.
+func searchPath(env *Env, given []string) ([]eval.SearchEntry, error) {
+	var out []eval.SearchEntry
+	for i, entry := range slices.Concat(given, splitNixPath(env.Getenv("NIX_PATH"))) {
+		prefix, path, found := strings.Cut(entry, "=")
+		if !found {
+			prefix, path = "", entry
+		}
+		if kind, _, remote := strings.Cut(path, ":"); remote && !strings.Contains(kind, "/") {
+			if i < len(given) {
+				return nil, usageError("-I %s: only folders can be looked in, and %q would have to be downloaded", entry, path)
+			}
+			continue // a variable that is for others too; what is looked for there is not found
+		}
+		out = append(out, eval.SearchEntry{Prefix: prefix, Path: env.path(path)})
+	}
+	return out, nil
+}
+
+// splitNixPath splits at colons, except those of addresses such as https://….
+func splitNixPath(text string) []string {
+	var out []string
+	for text != "" {
+		end := 0
+		for end < len(text) && (text[end] != ':' || isAddress(text[:end+1])) {
+			end++
+		}
+		if end > 0 {
+			out = append(out, text[:end])
+		}
+		text = text[min(len(text), end+1):]
+	}
+	return out
+}
+
+// isAddress reports whether an entry that ends in a colon goes on behind it.
+func isAddress(entry string) bool {
+	_, path, found := strings.Cut(entry, "=")
+	if !found {
+		path = entry
+	}
+	return slices.Contains([]string{"http:", "https:", "file:", "channel:", "flake:", "git:", "git+https:", "git+ssh:", "ssh:", "s3:"}, path)
+}
+
+func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) error {
+	name, text, dir, err := nixSource(env, opts.expr, args)
+	if err != nil {
+		return err
+	}
+	ev, err := newEvaluator(env, opts)
+	if err != nil {
+		return err
+	}
 	// The text is parsed first, because a parse error has an exit code of its own.
 	if _, err := syntax.Parse(name, text); err != nil {
 		return &invalid{dir, err}
@@ -102,8 +185,10 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 		switch {
 		case opts.json:
 			data = []byte(t.ToJSON(v).Text())
+		case opts.xml:
+			out = strings.TrimSuffix(t.ToXML(v, true).Text(), "\n")
 		case opts.raw:
-			out = t.Text(t.Force(v))
+			out = t.Interpolate(v).Text()
 		default:
 			if opts.strict {
 				v = t.ForceDeep(v)

@@ -43,6 +43,9 @@ func run(ctx context.Context, env *Env) int {
 		debug.SetGCPercent(400)
 	}
 	defer env.endProgress()
+	if env.name() == nixInstantiate {
+		return runInstantiate(ctx, env)
+	}
 	table := newRoot
 	if env.name() == processCompose {
 		table = newProcessCompose

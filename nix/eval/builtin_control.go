@@ -61,19 +61,23 @@ func controlBuiltins() []*Builtin {
 			}},
 		{Name: "trace", Args: []string{"message", "x"}, Doc: "x, after the message has been printed.",
 			Fn: func(t *Thread, args []Value) Value {
-				v := t.Force(args[0])
-				if s, ok := v.(*String); ok {
-					t.tell("trace: " + s.s)
-				} else {
-					t.tell("trace: " + t.Print(v, PrintOptions{MaxItems: 1000, MaxDepth: 20}))
+				t.trace(args[0])
+				return args[1]
+			}},
+		{Name: "traceVerbose", Args: []string{"message", "x"}, Doc: "x, after the message has been printed, if --trace-verbose is given.",
+			Fn: func(t *Thread, args []Value) Value {
+				if t.ev.opts.TraceVerbose {
+					t.trace(args[0])
 				}
 				return args[1]
 			}},
-		{Name: "traceVerbose", Args: []string{"message", "x"}, Doc: "x. The message is for --trace-verbose, which does not exist, so it is not printed.",
-			Fn: func(t *Thread, args []Value) Value { return args[1] }},
-		{Name: "warn", Args: []string{"message", "x"}, Doc: "x, after the message has been printed as a warning.",
+		{Name: "warn", Args: []string{"message", "x"}, Doc: "x, after the message has been printed as a warning. With NIX_ABORT_ON_WARN set, nix2gpu eval ends there.",
 			Fn: func(t *Thread, args []Value) Value {
-				t.tell("evaluation warning: " + t.Text(args[0]))
+				text := t.Text(args[0])
+				t.tell("evaluation warning: " + text)
+				if t.ev.opts.AbortOnWarn {
+					t.raise(&Error{Pos: t.Pos(), Msg: "aborting at the warning: " + text, Hint: "NIX_ABORT_ON_WARN is set", Kind: KindAbort})
+				}
 				return args[1]
 			}},
 		{Name: "break", Args: []string{"x"}, Global: true, Doc: "x. It is where a debugger would stop; there is none.",
@@ -90,3 +94,13 @@ func plainText(s string) string { return colors().ReplaceAllString(s, "") }
 
 // tell writes a line to where the traces of programs go.
 func (t *Thread) tell(line string) { fmt.Fprintln(t.ev.opts.TraceTo, line) }
+
+// trace prints a message: a string as it is, another value as it would be written.
+func (t *Thread) trace(message Value) {
+	v := t.Force(message)
+	if s, ok := v.(*String); ok {
+		t.tell("trace: " + s.s)
+		return
+	}
+	t.tell("trace: " + t.Print(v, PrintOptions{MaxItems: 1000, MaxDepth: 20}))
+}

@@ -31,7 +31,7 @@ func dataBuiltins() []*Builtin {
 				return t.FromGo(doc)
 			}},
 		{Name: "toXML", Args: []string{"x"}, Doc: "A value as XML.",
-			Fn: func(t *Thread, args []Value) Value { return t.toXML(args[0]) }},
+			Fn: func(t *Thread, args []Value) Value { return t.ToXML(args[0], true) }},
 	}
 }
 
@@ -307,9 +307,10 @@ func formatJSONFloat(f float64) string {
 	return s
 }
 
-// toXML writes a value as builtins.toXML does.
-func (t *Thread) toXML(v Value) Value {
-	w := xmlWriter{t: t, seen: map[*Attrs]bool{}}
+// ToXML writes a value as builtins.toXML does. If it is not strict, what is not computed
+// stays so, and is written as <unevaluated />.
+func (t *Thread) ToXML(v Value, strict bool) *String {
+	w := xmlWriter{t: t, strict: strict, seen: map[*Attrs]bool{}}
 	w.out.WriteString("<?xml version='1.0' encoding='utf-8'?>\n<expr>\n")
 	w.value(v, 1)
 	w.out.WriteString("</expr>\n")
@@ -317,10 +318,11 @@ func (t *Thread) toXML(v Value) Value {
 }
 
 type xmlWriter struct {
-	t    *Thread
-	out  strings.Builder
-	ctx  *Context
-	seen map[*Attrs]bool // derivations that were written already
+	t      *Thread
+	strict bool
+	out    strings.Builder
+	ctx    *Context
+	seen   map[*Attrs]bool // derivations that were written already
 }
 
 var xmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\n", "&#xA;")
@@ -343,7 +345,10 @@ func (w *xmlWriter) value(v Value, depth int) {
 	if depth > maxXMLDepth {
 		w.t.tooDeep(w.t.Pos())
 	}
-	switch v := w.t.Force(v).(type) {
+	if w.strict || depth == 1 {
+		v = w.t.Force(v)
+	}
+	switch v := Computed(v).(type) {
 	case Null:
 		w.line(depth, "<null />")
 	case Bool:

@@ -78,8 +78,13 @@ func (t *Thread) posValue(pos syntax.Pos) Value {
 	return NewAttrs(3).Set("column", Int(col)).Set("file", Str(file)).Set("line", Int(line)).Done()
 }
 
+// FindFile returns the path that <name> stands for.
+func (t *Thread) FindFile(name string) Path {
+	return t.findInSearchPath(t.ev.opts.SearchPath, name, t.Pos())
+}
+
 // findInSearchPath returns the path that <name> stands for.
-func (t *Thread) findInSearchPath(entries []SearchEntry, name string, pos syntax.Pos) Value {
+func (t *Thread) findInSearchPath(entries []SearchEntry, name string, pos syntax.Pos) Path {
 	for _, e := range entries {
 		rest := name
 		if e.Prefix != "" {
@@ -95,5 +100,5 @@ func (t *Thread) findInSearchPath(entries []SearchEntry, name string, pos syntax
 	}
 	t.raise(&Error{Pos: pos, Kind: KindThrow, Msg: "file '" + name + "' was not found in the search path",
 		Hint: "<…> looks in the folders given with -I or NIX_PATH"})
-	return nil
+	return ""
 }

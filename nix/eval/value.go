@@ -58,6 +58,9 @@ func (k Type) withArticle() string {
 	return "a " + k.String()
 }
 
+// WithArticle returns the name of a value's type as error messages have it.
+func WithArticle(v Value) string { return v.Type().withArticle() }
+
 // Null is null.
 type Null struct{}
 

@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// asNixInstantiate runs the program under that name.
+func asNixInstantiate(t *testing.T, vars []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	dir, err := filepath.Abs("testdata/instantiate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	env := &Env{Args: append([]string{"/usr/bin/" + nixInstantiate}, args...), Environ: vars, Dir: dir,
+		Stdin: strings.NewReader("1 + 2"), Stdout: &out, Stderr: &errs, Now: time.Now}
+	code = run(t.Context(), env)
+	return code, out.String(), errs.String()
+}
+
+// typed splits a command line at its spaces, except between single quotes.
+func typed(line string) (args []string) {
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			args = append(args, part)
+		} else {
+			args = append(args, strings.Fields(part)...)
+		}
+	}
+	return args
+}
+
+// instantiateCases are command lines with which ours does the same as Nix's.
+var instantiateCases = []string{
+	"--eval -A x", "--eval --strict -A l", "--eval -A l", "--eval --xml -A l",
+	"--eval --xml --no-location -A f", "--eval -A l.1.b", "--eval -A l.1.c", "--eval -A l.9", "--eval -A x.y", "--eval -A nope",
+	"--eval -A s..b", "--eval --arg x '[ 1 2 ]' -A x", "--eval --argstr x hello -A x", "--eval -E '1 + 1' '2 + 2'", "--eval '1 + 1' -E",
+	"--eval -E '<foo>' -I foo=./lib", "--eval -E 'import <lib>' -I .", "--eval -E 'import <lib>' -I./", "--eval -E 'import <lib>' -I ./nothere", "--find-file lib -I .",
+	"--find-file nope -I .", "--parse -E 'let'", "--eval other.nix -A q", "--eval default.nix other.nix -A q", "--eval nothere.nix", "--eval --bogus",
+	"--dry-run -A n", "--dry-run -A m", "--dry-run -A a", "--dry-run -A x", "--eval -E '{ x }: x' --arg x 1", "--eval -E '{ x }: x'",
+	"--eval -E 'x: x' --arg x 1", "--eval-only --show-trace -E 'throw \"x\"'", "--eval --timeout 5 -E 1", "--eval -E '\"a\" + 1'", "--eval --arg x",
+	"--eval -E '{ a = 1; b = { c = 2; }; }' -A b.c -A a", "--eval -E '{ \"x.y\" = 3; }' -A '\"x.y\"'", "--eval -",
+	"--eval -A a.outPath", "--eval --option cores 1 --extra-experimental-features flakes -E 1", "--eval -A f", "--eval",
+}
+
+func TestInstantiateAgainstNix(t *testing.T) {
+	program, err := exec.LookPath(nixInstantiate)
+	if err != nil {
+		t.Skip("nix-instantiate is not installed; apt-get install nix-bin")
+	}
+	state := t.TempDir()
+	for _, line := range instantiateCases {
+		args := typed(line)
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = "testdata/instantiate"
+		cmd.Env = []string{"NIX_REMOTE=dummy://", "NIX_STATE_DIR=" + state, "HOME=" + state, "NIX_CONFIG=substituters =\nexperimental-features = nix-command flakes"}
+		cmd.Stdin = strings.NewReader("1 + 2")
+		theirs, err := cmd.Output()
+		theirCode := 0
+		if err != nil {
+			theirCode = 1
+		}
+		code, ours, said := asNixInstantiate(t, nil, args...)
+		if code != theirCode || ours != string(theirs) {
+			t.Errorf("%s\nexits %d and prints %q %s\nNix exits %d and prints %q", line, code, ours, said, theirCode, theirs)
+		}
+		if code != 0 && said == "" {
+			t.Errorf("%s: fails in silence", line)
+		}
+	}
+}
+
+// What differs on purpose, and what Nix 2.8 has not.
+func TestInstantiate(t *testing.T) {
+	for _, c := range []struct {
+		line, vars       string
+		code             int
+		stdout, inStderr string
+	}{
+		{"--eval --json -E '{ b = 1.5; a = [ null true ]; }'", "", 0, "{\"a\":[null,true],\"b\":1.5}\n", ""},
+		{"--eval --raw -E '\"x\\n\"'", "", 0, "x\n", ""},
+		{"--eval --raw -E 1", "", 1, "", "cannot coerce an integer to a string: 1"},
+		{"--parse -E '1 + 2 * 3'", "", 0, "1 + (2 * 3)\n", ""},
+		{"--parse -E 'let'", "", 1, "", "«expr»:1:4: unexpected end of the file"},
+		{"-A a", "", 1, "", "hint: --eval evaluates, and --dry-run prints the paths"},
+		{"--eval -A system", "", 1, "", "attribute 'system' in selection path 'system' not found"},
+		{"--eval -E '{ port = 1; }' -A prot", "", 1, "", "did you mean \"port\"?"},
+		{"--eval --max-call-depth 30 -E 'let f = n: if n == 0 then 0 else 1 + f (n - 1); in f 50'", "", 1, "", "max-call-depth exceeded"},
+		{"--eval --max-call-depth none -E 1", "", 1, "", "--max-call-depth needs a number, not \"none\""},
+		{"--eval --trace-verbose -A t", "", 0, "5\n", "trace: tv"},
+		{"--eval -A t", "", 0, "5\n", ""},
+		{"--eval -A w", "", 0, "6\n", "evaluation warning: careful"},
+		{"--eval -A w", "NIX_ABORT_ON_WARN=1", 1, "", "aborting at the warning: careful"},
+		{"--eval -E '<lib>'", "NIX_PATH=nixpkgs=https://example.org/x.tar.gz:lib=" + "./lib", 0, "LIB\n", ""},
+		{"--eval -E '<nixpkgs>'", "NIX_PATH=nixpkgs=https://example.org/x.tar.gz:lib=./lib", 1, "", "file 'nixpkgs' was not found in the search path"},
+		{"--eval -E 1 -I nixpkgs=channel:nixos-26.05", "", 1, "", "would have to be downloaded"},
+		{"--bogus", "", 1, "", "unrecognised option '--bogus'"},
+		{"--eval --argstr x", "", 1, "", "--argstr needs two words behind it"},
+		{"--help", "", 0, instantiateHelp, ""},
+	} {
+		args := typed(c.line)
+		var vars []string
+		if c.vars != "" {
+			vars = []string{c.vars}
+		}
+		lib, err := filepath.Abs("testdata/instantiate/lib")
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := asNixInstantiate(t, vars, args...)
+		if code != c.code || stdout != strings.ReplaceAll(c.stdout, "LIB", lib) || !strings.Contains(stderr, c.inStderr) || c.inStderr == "" && stderr != "" {
+			t.Errorf("%s %s\nexits %d, prints %q and %q\nwant  %d, %q and %q", c.vars, c.line, code, stdout, stderr, c.code, c.stdout, c.inStderr)
+		}
+	}
+}
+
+func TestSplitNixPath(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "a": "a", "a:b": "a b", "x=a:y=b": "x=a y=b", ":a::b:": "a b",
+		"nixpkgs=https://a.org/b.tar.gz:c": "nixpkgs=https://a.org/b.tar.gz c",
+		"nixpkgs=channel:nixos:c":          "nixpkgs=channel:nixos c", "flake:x:y": "flake:x y", "https://a:b": "https://a b",
+	} {
+		if got := strings.Join(splitNixPath(text), " "); got != want {
+			t.Errorf("splitNixPath(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
