@@ -143,7 +143,43 @@ func (h *Host) Abandoned() <-chan struct{} {
 	return h.guard.gone
 }
 
-// GuardMain runs argv, the supervisor, as its child. The child gets all descriptors that
+// AwaitGuard waits in a supervisor until its guard listens, at the other end of fd: until
+// then nothing may be started. It returns false if the guard has died before that.
+func AwaitGuard(fd int) bool {
+	for {
+		n, err := unix.Read(fd, make([]byte, 1))
+		if err != unix.EINTR {
+			return n == 1
+		}
+	}
+}
+
+// StartGuarded starts argv, the supervisor, for a guard that takes our place by exec, so
+// that both programs load at the same time. The arguments that it returns are the last of
+// GuardMain's. If we never become that guard, the supervisor ends and has done nothing.
+func StartGuarded(path string, argv []string) (started []string, err error) {
+	var g guard
+	if err := g.start(path, argv); err != nil {
+		return nil, err
+	}
+	if _, err := unix.FcntlInt(uintptr(g.link), unix.F_SETFD, 0); err != nil {
+		return nil, fmt.Errorf("cannot start the supervisor: %v", err)
+	}
+	return []string{strconv.Itoa(g.pid), strconv.Itoa(g.link)}, nil
+}
+
+// take takes over the supervisor that StartGuarded has started.
+func (g *guard) take(started []string) (err error) {
+	if g.pid, err = strconv.Atoi(started[0]); err == nil {
+		g.link, err = strconv.Atoi(started[1])
+	}
+	if err == nil {
+		_, err = unix.FcntlInt(uintptr(g.link), unix.F_SETFD, unix.FD_CLOEXEC)
+	}
+	return err
+}
+
+// GuardMain runs argv, the supervisor, as its child, unless it is started already. The child gets all descriptors that
 // we were given and one more, whose number is its last argument: see [Options.Guard].
 // GuardMain passes signals on, waits for the end of the supervisor, and returns its exit
 // code. If the supervisor is killed, the kernel makes all that it ran our children,
@@ -156,7 +192,13 @@ func (h *Host) Abandoned() <-chan struct{} {
 // kept waiting, while another has started the supervisor.
 //
 // Call it at once, in a program that has done nothing else.
-func GuardMain(path string, argv []string, listening func() error) (code int, err error) {
+func GuardMain(path string, argv, started []string, listening func() error) (code int, err error) {
+	g := &guard{}
+	if len(started) == 2 {
+		if err := g.take(started); err != nil {
+			return 1, err
+		}
+	}
 	given := inherited()
 	forward, child := make(chan os.Signal, 32), make(chan os.Signal, 1)
 	signal.Notify(forward, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
@@ -165,12 +207,18 @@ func GuardMain(path string, argv []string, listening func() error) (code int, er
 	if err := listening(); err != nil {
 		return 1, err
 	}
-	g := &guard{}
 	if unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != nil {
 		return 1, errors.New("this kernel does not let us adopt orphaned processes")
 	}
-	if err := g.start(path, argv); err != nil {
-		return 1, err
+	if g.pid == 0 {
+		if err := g.start(path, argv); err != nil {
+			return 1, err
+		}
+	}
+	unix.Send(g.link, []byte{0}, unix.MSG_NOSIGNAL) // see AwaitGuard; a dead one is found below
+	select {
+	case child <- unix.SIGCHLD: // it may have died before we listened
+	default:
 	}
 	for _, fd := range given { // only the supervisor may have them
 		unix.Close(fd)

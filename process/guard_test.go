@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -21,12 +22,31 @@ import (
 
 // guardMain guards supervise, with the same arguments.
 func guardMain(args []string) int {
+	started := strings.Fields(os.Getenv("STARTED"))
+	os.Unsetenv("STARTED")
 	os.Setenv("HELPER", "supervise")
-	code, err := process.GuardMain(os.Args[0], append([]string{os.Args[0]}, args...), func() error { return nil })
+	code, err := process.GuardMain(os.Args[0], append([]string{os.Args[0]}, args...), started, func() error { return nil })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	return code
+}
+
+// become starts supervise, and takes the place of its guard by exec.
+func become(args []string) int {
+	if code := abandon(args); code != 0 {
+		return code
+	}
+	os.Setenv("HELPER", "guard")
+	return status(syscall.Exec(os.Args[0], append([]string{os.Args[0]}, args...), os.Environ()))
+}
+
+// abandon starts supervise and never becomes its guard.
+func abandon(args []string) int {
+	os.Setenv("HELPER", "supervise")
+	started, err := process.StartGuarded(os.Args[0], append([]string{os.Args[0]}, args...))
+	os.Setenv("STARTED", strings.Join(started, " "))
+	return status(err)
 }
 
 // supervise is a supervisor: it starts a service with the script of its first
@@ -35,7 +55,9 @@ func guardMain(args []string) int {
 func supervise(args []string) int {
 	opts := process.Options{Journal: args[1], Run: args[2], Launch: launchCommand}
 	if len(args) > 3 {
-		opts.Guard, _ = strconv.Atoi(args[3])
+		if opts.Guard, _ = strconv.Atoi(args[3]); !process.AwaitGuard(opts.Guard) {
+			return 98
+		}
 	}
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, unix.SIGTERM, unix.SIGUSR1)
@@ -71,7 +93,7 @@ func supervisor(t *testing.T, guarded bool, n int, args ...string) (cmd *exec.Cm
 	t.Helper()
 	helper := "supervise"
 	if guarded {
-		helper = "guard"
+		helper = "become"
 	}
 	cmd = exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), "HELPER="+helper)
@@ -94,6 +116,40 @@ func supervisor(t *testing.T, guarded bool, n int, args ...string) (cmd *exec.Cm
 	})
 	pids = readPIDs(t, bufio.NewScanner(out), n+1)
 	return cmd, pids[0], pids[1:]
+}
+
+// A supervisor whose starter does not become its guard runs nothing and says nothing.
+func TestAbandonedSupervisor(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "journal")
+	cmd := exec.Command(os.Args[0], "echo started", journal, "abandoned")
+	cmd.Env = append(os.Environ(), "HELPER=abandon")
+	said, err := cmd.CombinedOutput() // to the end of both
+	if err != nil || len(said) > 0 {
+		t.Errorf("%v; it said %q", err, said)
+	}
+	if _, err := os.Stat(journal); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a journal: %v", err)
+	}
+}
+
+// A guard may also start its supervisor itself.
+func TestGuardThatStarts(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "echo started", filepath.Join(t.TempDir(), "journal"), "starts")
+	cmd.Env = append(os.Environ(), "HELPER=guard")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "started"; {
+	}
+	cmd.Process.Signal(unix.SIGTERM)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != int(unix.SIGTERM) {
+		t.Errorf("it ended with %d, want the supervisor's code", code)
+	}
 }
 
 const ignoring = `trap "" TERM HUP INT; echo $$; while :; do sleep 1000; done`
@@ -176,7 +232,7 @@ func TestTheSupervisorNoticesTheDeathOfItsGuard(t *testing.T) {
 }
 
 func TestGuardWithoutASupervisor(t *testing.T) {
-	code, err := process.GuardMain("/no/such/program", []string{"x"}, func() error { return nil })
+	code, err := process.GuardMain("/no/such/program", []string{"x"}, nil, func() error { return nil })
 	if code != 1 || err == nil || !strings.Contains(err.Error(), "/no/such/program: no such file") {
 		t.Errorf("GuardMain = %d, %v", code, err)
 	}

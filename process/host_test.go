@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 // helpers are programs with a behaviour that a shell has not.
 var helpers = map[string]func(args []string) int{
 	"guard":     guardMain,
+	"become":    become,
+	"abandon":   abandon,
 	"supervise": supervise,
 	"init":      asInit,
 	"noproc":    withoutProc,

@@ -69,13 +69,14 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 const attached = "-"
 
 // runGuard runs our own program with args as the supervisor, and returns its
-// exit code as an error.
+// exit code as an error. After args may come what [process.StartGuarded] has returned.
 func runGuard(ctx context.Context, env *Env, args []string) error {
 	if len(args) < 2 || args[0] != "supervise" {
 		return errors.New("guard is used by \"up\", not by hand")
 	}
+	args, started := args[:min(3, len(args))], args[min(3, len(args)):]
 	layout := guarded(env, args[1])
-	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...), func() error { return handOver(ctx) })
+	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...), started, func() error { return handOver(ctx) })
 	if err == nil && code == 0 || errors.As(err, new(*interruption)) {
 		return err
 	}
@@ -134,6 +135,9 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 		}
 		h := reporter{out: out}
 		j, err := session.ReadJob(in)
+		if !guardListens(guard) {
+			return &exitError{code: exitFailed}
+		}
 		if err == nil {
 			err = supervise(ctx, env, j, session.Options{Guard: guard, Up: func() { h.tell(nil) }, Heard: func() { awaitReader(out) }})
 		}
@@ -141,6 +145,9 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 		return err
 	}
 	j, err := session.ReadJob(in)
+	if !guardListens(guard) {
+		return &exitError{code: exitFailed}
+	}
 	if err != nil {
 		return err
 	}
@@ -157,6 +164,10 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 		},
 		func(ctx context.Context) error { return supervise(ctx, env, j, session.Options{Guard: guard}) })
 }
+
+// guardListens waits for the guard, if there is one. Without one that lives, the supervisor
+// ends in silence: whoever killed it wants nothing to run.
+func guardListens(fd int) bool { return fd == 0 || process.AwaitGuard(fd) }
 
 // supervise runs a job. The error is a *takenError when another supervisor has the
 // lock.

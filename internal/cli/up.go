@@ -299,14 +299,19 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil {
 		return err
 	}
-	args := []string{env.Args[0], "guard", "supervise", fmt.Sprint(f.Fd()), attached}
-	if process.IsInit() { // no guard: the end of PID 1 ends everything
-		args = []string{env.Args[0], "supervise", fmt.Sprint(f.Fd())}
-	}
 	if err := handOver(ctx); err != nil {
 		return err
 	}
-	err = syscall.Exec(env.Self, args, env.Environ)
+	args := []string{"supervise", fmt.Sprint(f.Fd())}
+	if !process.IsInit() { // else no guard: the end of PID 1 ends everything
+		args = append(args, attached)
+		started, err := process.StartGuarded(env.Self, append([]string{env.Args[0]}, args...))
+		if err != nil {
+			return err
+		}
+		args = slices.Concat([]string{"guard"}, args, started)
+	}
+	err = syscall.Exec(env.Self, append([]string{env.Args[0]}, args...), env.Environ)
 	return fmt.Errorf("cannot execute %s again: %v", env.Self, err)
 }
 
