@@ -310,9 +310,14 @@ var machineOptions = [...]string{"command", "dataDir", "gpu.count", "gpu.memory"
 
 // placeOptions notes where each service sets one of machineOptions.
 func (b *builder) placeOptions() {
+	var paths [len(machineOptions)][]string
+	for i, option := range machineOptions {
+		paths[i] = strings.Split(option, ".")
+	}
 	for _, svc := range b.project.Services {
-		for _, option := range machineOptions {
-			pos := b.Pos(append([]string{"services", svc.Type, svc.Instance}, strings.Split(option, ".")...)...)
+		in := b.Get("services", svc.Type, svc.Instance)
+		for i, option := range machineOptions {
+			pos := in.Pos(paths[i]...)
 			if !pos.IsValid() || strings.HasPrefix(pos.File(), "<") {
 				continue // not set, or set by a default
 			}

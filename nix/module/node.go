@@ -214,7 +214,7 @@ func (n constantNode) path() []string                { return append(slices.Clip
 func (n constantNode) value() eval.Value             { return n.is().val }
 func (n constantNode) step(name string) node         { return n.plain().step(name) }
 func (n constantNode) kind() (Kind, error)           { return kindOf(n.is().val), nil }
-func (n constantNode) keys() ([]string, error)       { return n.plain().keys() }
+func (n constantNode) keys() ([]string, error)       { return namesOf(n.is().val), nil }
 func (n constantNode) items() ([]node, error)        { return n.plain().items() }
 func (n constantNode) scalar() (any, error)          { return scalarOf(n.e, n.is().val) }
 func (n constantNode) call(args []any) (node, error) { return n.plain().call(args) }
@@ -512,13 +512,19 @@ func kindOf(v eval.Value) Kind {
 }
 
 func (n valueNode) keys() ([]string, error) {
-	return within(n.e, func(t *eval.Thread) []string {
-		set, ok := t.Force(n.val).(*eval.Attrs)
-		if !ok {
-			return nil
-		}
+	v, err := n.forced()
+	if err != nil {
+		return nil, err
+	}
+	return namesOf(v), nil
+}
+
+// namesOf returns the names of a set; nil of anything else.
+func namesOf(v eval.Value) []string {
+	if set, ok := v.(*eval.Attrs); ok {
 		return set.Names()
-	})
+	}
+	return nil
 }
 
 func (n valueNode) items() ([]node, error) {
