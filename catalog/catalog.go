@@ -33,7 +33,7 @@ type ServiceType struct {
 func Types() []*ServiceType {
 	var all []*ServiceType
 	for _, t := range []ServiceType{custom, postgresql, redis, nginxServer, caddyServer, mysql, httpdServer, rabbitmqServer, kafka, nats, ollama,
-		alertmanager, clickhouse, comfyui, etcd, grafana, jaeger, jupyter, memcached, minio, nodeExporter, pgbouncer, phpfpm, prometheus, vllm, zookeeper} {
+		alertmanager, azurite, clickhouse, comfyui, etcd, grafana, jaeger, jupyter, memcached, minio, nodeExporter, pgbouncer, phpfpm, prometheus, vllm, zookeeper} {
 		if t.table != nil {
 			t.Generate = generateTable
 		}

@@ -17,12 +17,20 @@ import (
 )
 
 // servers are the programs with which [TestExamplesRun] tries the types of services: those
-// of Debian 12. A type that is not among them was never tried with its server.
+// of Debian 12, and one of npm. A type that is not among them was never tried with its server.
 var servers = map[string]string{
-	"alertmanager": "prometheus-alertmanager", "apache-httpd": "apache2", "caddy": "caddy", "custom": "python3", "etcd": "etcd",
+	"alertmanager": "prometheus-alertmanager", "apache-httpd": "apache2", "azurite": "azurite", "caddy": "caddy", "custom": "python3", "etcd": "etcd",
 	"jupyter": "jupyter-notebook", "memcached": "memcached",
 	"mysql": "mariadbd", "nats-server": "nats-server", "nginx": "nginx", "node-exporter": "prometheus-node-exporter", "pgbouncer": "pgbouncer",
 	"phpfpm": "php-fpm8.2", "postgresql": "pg_ctlcluster", "prometheus": "prometheus", "rabbitmq": "rabbitmq-server", "redis": "redis-server", "zookeeper": "java",
+}
+
+// sourceOf is where the test gets the server of a type.
+func sourceOf(typ string) string {
+	if typ == "azurite" {
+		return "npm, version 3.35"
+	}
+	return "Debian 12"
 }
 
 // standIns are the types that [TestStandInsRun] tries with a program that takes what the
@@ -46,7 +54,7 @@ func example(t *testing.T, typ string) string {
 func TestServicePages(t *testing.T) {
 	var index strings.Builder
 	index.WriteString("# Types of services\n\n" +
-		"Each has the [options of every service](../options.md#every-service) as well. Of those that were tried with the server of Debian 12,\n" +
+		"Each has the [options of every service](../options.md#every-service) as well. Of those that were tried with the server of Debian 12, or of npm,\n" +
 		"a test runs the example of the page: it is killed, comes back, and listens nowhere else. A stand-in is a small program that takes what the\n" +
 		"documentation of the server names, and nothing else. On the pages,\n" +
 		"`<redis>` is the folder of a package, `<run>` that of a running project's files, and `.` that of the definition.\n\n" +
@@ -61,7 +69,7 @@ func TestServicePages(t *testing.T) {
 		}
 		tried := "its documentation alone"
 		if _, real := servers[typ.Name]; real {
-			tried = "the server of Debian 12"
+			tried = "the server of " + sourceOf(typ.Name)
 		} else if slices.Contains(standIns, typ.Name) {
 			tried = "a stand-in for it"
 		}
@@ -88,7 +96,7 @@ func page(t *testing.T, typ *catalog.ServiceType, example string, p *project.Pro
 		fmt.Fprintf(&b, "\nAlso called `services.%s`.\n", strings.Join(typ.Aliases, "`, `services."))
 	}
 	if _, real := servers[typ.Name]; real {
-		b.WriteString("\nA test runs this example with the server of Debian 12:\n")
+		fmt.Fprintf(&b, "\nA test runs this example with the server of %s:\n", sourceOf(typ.Name))
 	} else {
 		b.WriteString("\nA test evaluates this example:\n")
 	}
@@ -221,7 +229,11 @@ func readyOf(p *project.Probe) string {
 		if scheme == "" {
 			scheme = "http"
 		}
-		return fmt.Sprintf("when `%s://%s:%d%s` answers with 2xx or 3xx", scheme, host(p.HTTP.Host), p.HTTP.Port, p.HTTP.Path)
+		with := "2xx or 3xx"
+		if p.HTTP.Status != 0 {
+			with = fmt.Sprint(p.HTTP.Status)
+		}
+		return fmt.Sprintf("when `%s://%s:%d%s` answers with %s", scheme, host(p.HTTP.Host), p.HTTP.Port, p.HTTP.Path, with)
 	case p.TCP != nil:
 		return fmt.Sprintf("when `%s:%d` accepts connections", host(p.TCP.Host), p.TCP.Port)
 	case p.Server != nil && !p.Server.Socket.IsEmpty():

@@ -246,6 +246,7 @@ var table = sync.OnceValue(func() map[string]entry {
 		"grafana": {users: "grafana", programs: "grafana grafana-server grafana-cli", globs: "/usr/share/grafana/bin /usr/sbin", links: "/share/grafana=/usr/share/grafana",
 			source: "grafana: grafana", from: "https://grafana.com/docs/grafana/latest/setup-grafana/installation/"},
 		"jupyter":         {debian: "jupyter-notebook", programs: "jupyter jupyter-notebook jupyter-lab"},
+		"azurite":         {users: "azurite", from: "https://www.npmjs.com/package/azurite", needs: "nodejs"},
 		"comfyui":         {from: "https://github.com/comfyanonymous/ComfyUI"},
 		"vllm":            {from: "https://docs.vllm.ai", wheel: "vllm"},
 		"jaeger":          {users: "jaeger", programs: "jaeger-all-in-one", from: "https://www.jaegertracing.io/download/"},

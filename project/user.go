@@ -43,6 +43,7 @@ var systemUsers = sync.OnceValue(func() map[string]User {
 		"etcd":          {917, 917, "/var/lib/etcd"},
 		"alertmanager":  {918, 918, "/nonexistent"},
 		"node-exporter": {919, 919, "/nonexistent"},
+		"azurite":       {920, 920, "/nonexistent"},
 	}
 })
 

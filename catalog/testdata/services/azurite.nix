@@ -1,0 +1,7 @@
+{
+  services.azurite."storage" = {
+    enable = true;
+    blobPort = 10100;
+    extraFlags = [ "--loose" ];
+  };
+}
