@@ -36,6 +36,7 @@ type Snapshot struct {
 	Since    time.Time `json:"since"` // when the engine began
 	Phase    Phase     `json:"phase"`
 	Profiles []string  `json:"profiles,omitempty"` // those that were asked for
+	NoWatch  bool      `json:"noWatch,omitempty"`  // files are not watched, whatever the definition says
 	Summary  string    `json:"summary,omitempty"`  // "2 of 3 services healthy; failed: nginx (exit code 1)"
 	Healthy  bool      `json:"healthy"`            // every wanted service is ready or has completed, and none is restarted again and again
 	Unprobed []string  `json:"unprobed,omitempty"` // labels of running services that no probe checks
@@ -115,6 +116,8 @@ const (
 type Reply struct {
 	Services []Service `json:"services"`
 	Copies   []string  `json:"copies,omitempty"` // of stop and kill, the names of those that were told
+
+	Ended []EndedCopy `json:"ended,omitempty"` // of wait, the copies among what was named
 }
 
 // Changes is the answer to a reload: the ids of services, and what is done to each.

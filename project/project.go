@@ -34,6 +34,8 @@ type Project struct {
 
 	// Active are the profiles that were asked for: see [Project.Activate].
 	Active []string `json:"active,omitempty"`
+	// Unwatched says that files are not watched, because --no-watch was given.
+	Unwatched bool `json:"unwatched,omitempty"`
 
 	WhenDone    WhenDone  `json:"whenDone,omitempty"`    // default: exit
 	OnFailed    OnFailed  `json:"onFailed,omitempty"`    // default: continue
@@ -208,6 +210,7 @@ func (s *Service) SetOption(option string, pos Pos) {
 type Dependency struct {
 	Condition Condition `json:"condition"`
 	Restart   bool      `json:"restart,omitempty"` // restart the dependant when the dependency restarts
+	Replica   bool      `json:"replica,omitempty"` // the definition names this one of several, and not all of them
 	Pos       Pos       `json:"pos,omitzero"`
 }
 

@@ -278,7 +278,7 @@ func (c *core) answer() {
 func (c *core) snapshot() control.Snapshot {
 	whole := c.tally()
 	snap := control.Snapshot{
-		Project: c.project.Name, At: c.world.Clock(), Since: c.byClock(c.began), Phase: control.PhaseRunning, Profiles: c.project.Active,
+		Project: c.project.Name, At: c.world.Clock(), Since: c.byClock(c.began), Phase: control.PhaseRunning, Profiles: c.project.Active, NoWatch: c.project.Unwatched,
 		Summary: whole.text(true), Settled: whole.settled, Healthy: whole.healthy(), Unprobed: whole.unprobed,
 	}
 	if st := c.stopping; st != nil {

@@ -186,8 +186,9 @@ func (t *target) narrow(env *Env, l *loaded) (err error) {
 		l.project.Activate(profiles)
 	}
 	t.keepNamespaces(l.project)
-	for _, s := range l.project.Services {
-		if t.noWatch {
+	if t.noWatch {
+		l.project.Unwatched = true
+		for _, s := range l.project.Services {
 			s.Watch = nil
 		}
 	}

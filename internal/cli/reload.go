@@ -76,7 +76,7 @@ func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
 	if err != nil {
 		return err
 	}
-	opts.target.keptProfiles = state.Profiles
+	opts.target.keptProfiles, opts.target.noWatch = state.Profiles, state.NoWatch
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
