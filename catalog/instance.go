@@ -279,7 +279,11 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 			if in.service.DependsOn == nil {
 				in.service.DependsOn = map[project.ID]project.Dependency{}
 			}
-			in.service.DependsOn[id] = d
+			own := d
+			// Beside a name that means all of them, that of one adds nothing.
+			was, twice := in.service.DependsOn[id]
+			own.Replica = in.project.Services[id].Family != "" && string(id) == dep.Name() && (!twice || was.Replica)
+			in.service.DependsOn[id] = own
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (in *Instance) servers(c *module.Config, form string) project.Text {
 	case !known:
 		c.Errorf("%q must be a custom service with a port\n  hint: services.custom.%s.port = 8001;", name, name)
 	case len(ports) == 0:
-		c.Errorf("no replica of %q would be left, and %s sends to it\n  hint: leave it one at least, or stop what sends to it", name, in.ID)
+		c.Errorf("no replica of %q would be left, and %s sends to it\n  hint: leave at least one, or stop what sends to it", name, in.ID)
 	}
 	return project.EachReplica(name, form, ports)
 }

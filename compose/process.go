@@ -441,7 +441,7 @@ func (l *loader) resolve(p *project.Project, svc *project.Service, groups map[st
 	for name, dep := range svc.DependsOn {
 		ids, ok := groups[string(name)]
 		if !ok && p.Services[name] != nil { // one replica by its own name
-			ids, ok = []project.ID{name}, true
+			ids, ok, dep.Replica = []project.ID{name}, true, p.Services[name].Family != ""
 		}
 		if !ok {
 			hint := ""

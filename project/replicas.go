@@ -92,22 +92,25 @@ func (s *Service) shiftedProbe(p *Probe, n int) *Probe {
 		return nil
 	}
 	own := *p
-	if p.HTTP != nil {
-		check := *p.HTTP
-		check.Port = s.shifted(check.Port, n)
-		own.HTTP = &check
+	if own.HTTP = copied(p.HTTP); own.HTTP != nil {
+		own.HTTP.Port = s.shifted(own.HTTP.Port, n)
 	}
-	if p.TCP != nil {
-		check := *p.TCP
-		check.Port = s.shifted(check.Port, n)
-		own.TCP = &check
+	if own.TCP = copied(p.TCP); own.TCP != nil {
+		own.TCP.Port = s.shifted(own.TCP.Port, n)
 	}
-	if p.GRPC != nil {
-		check := *p.GRPC
-		check.Port = s.shifted(check.Port, n)
-		own.GRPC = &check
+	if own.GRPC = copied(p.GRPC); own.GRPC != nil {
+		own.GRPC.Port = s.shifted(own.GRPC.Port, n)
 	}
 	return &own
+}
+
+// copied is a copy of what p points to, if that is anything.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
 }
 
 // Scale gives custom services other numbers of replicas, by name, as if the definition
@@ -127,7 +130,7 @@ func (p *Project) Scale(numbers map[string]int) error {
 			if part.Replicas != nil {
 				ports := p.portsOf(part.Replicas.Of)
 				if len(ports) == 0 {
-					wrong.add(Pos{}, "", "leave it one at least, or stop what sends to it", "no replica of %q would be left, and %s sends to it", part.Replicas.Of, p.ownerName(o))
+					wrong.add(Pos{}, "", "leave at least one, or stop what sends to it", "no replica of %q would be left, and %s sends to it", part.Replicas.Of, p.ownerName(o))
 				}
 				(*t)[i] = EachReplica(part.Replicas.Of, part.Replicas.Form, ports)[0]
 			}
@@ -138,14 +141,27 @@ func (p *Project) Scale(numbers map[string]int) error {
 
 // scale is Scale of one service, which old are now.
 func (p *Project) scale(wrong *Errors, name string, old []*Service, n int) {
+	first := *old[0]
+	if p.Processes[first.Main] == nil {
+		return // Validate says so
+	}
+	main := *p.Processes[first.Main]
 	was := make(map[ID]bool, len(old))
 	for _, s := range old {
 		was[s.ID] = true
-		delete(p.Services, s.ID)
 	}
-	first := *old[0]
-	main := *p.Processes[first.Main]
+	ids := []ID{ReplicaID(name, 0)}
+	for i := 1; i < n; i++ {
+		ids = append(ids, ReplicaID(name, i))
+	}
+	for _, id := range ids {
+		if p.Services[id] != nil && !was[id] {
+			wrong.add(first.Pos, first.ID, "", "another service has the name %q already", id)
+			return // with all as it was: nothing else that is said of it would be true
+		}
+	}
 	for _, s := range old {
+		delete(p.Services, s.ID)
 		delete(p.Processes, s.Main)
 	}
 	for _, port := range first.Ports {
@@ -156,7 +172,7 @@ func (p *Project) scale(wrong *Errors, name string, old []*Service, n int) {
 	if last := first.Port + n - 1; first.Port > 0 && last > 65535 {
 		wrong.add(first.Pos, first.ID, "", "port of the last replica must be at most 65535, not %d", last)
 	}
-	id := ReplicaID(name, 0)
+	id := ids[0]
 	first.Family, first.ID, first.Instance, first.Main = name, id, string(id), id
 	first.Disabled = n == 0 || len(first.Profiles) > 0
 	if n == 0 {
@@ -168,16 +184,6 @@ func (p *Project) scale(wrong *Errors, name string, old []*Service, n int) {
 	}
 	if _, set := main.Env[ReplicaVar]; !set {
 		main.Env[ReplicaVar] = Value{Text: Lit("0")}
-	}
-	ids := []ID{id}
-	for i := 1; i < n; i++ {
-		ids = append(ids, ReplicaID(name, i))
-	}
-	for _, id := range ids {
-		if p.Services[id] != nil {
-			wrong.add(first.Pos, first.ID, "", "another service has the name %q already", id)
-			return
-		}
 	}
 	p.Services[id], p.Processes[id] = &first, &main
 	for i := range ids[1:] {
@@ -193,16 +199,17 @@ func (p *Project) scale(wrong *Errors, name string, old []*Service, n int) {
 func (p *Project) dependAnew(wrong *Errors, user *Service, was map[ID]bool, ids []ID) {
 	needs := maps.Clone(user.DependsOn)
 	var one Dependency
+	byName := false // one of them was named itself
 	for id := range was {
 		if d, ok := user.DependsOn[id]; ok {
-			one = d
+			one, byName = d, byName || d.Replica
 			delete(needs, id)
 		}
 	}
 	switch named := len(user.DependsOn) - len(needs); {
 	case named == 0:
 		return
-	case named == len(was):
+	case named == len(was) && !byName:
 		for _, id := range ids {
 			needs[id] = one
 		}

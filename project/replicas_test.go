@@ -133,3 +133,43 @@ func TestReplicasInJSON(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Who depends on the only replica by its own name does not depend on what is added.
+func TestScaleOfOneNamedItself(t *testing.T) {
+	for _, byName := range []bool{false, true} {
+		p := replicated()
+		delete(p.Services, "worker-1")
+		delete(p.Processes, "worker-1")
+		p.Services["second"].DependsOn = map[project.ID]project.Dependency{"worker-0": {Condition: project.Ready, Replica: byName}}
+		delete(p.Services["after"].DependsOn, "worker-1")
+		if err := p.Scale(map[string]int{"worker": 2}); err != nil {
+			t.Fatal(err)
+		}
+		want := 2
+		if byName {
+			want = 1
+		}
+		if got := p.Services["second"].DependsOn; len(got) != want || got["worker-0"].Replica != byName {
+			t.Errorf("by its own name: %t: it depends on %+v", byName, got)
+		}
+	}
+}
+
+// What keeps a service from being scaled is said once, and a project that is broken anyway
+// is left to Validate.
+func TestScaleOfBrokenProjects(t *testing.T) {
+	taken := replicated()
+	taken.Services["worker-2"] = &project.Service{ID: "worker-2", Type: "custom", Instance: "worker-2", Label: "worker-2", Main: "plain"}
+	err := taken.Scale(map[string]int{"worker": 3})
+	if err == nil || !strings.Contains(err.Error(), `another service has the name "worker-2" already`) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("a name that is taken: %v", err)
+	}
+	headless := replicated()
+	delete(headless.Processes, "worker-0")
+	if err := headless.Scale(map[string]int{"worker": 3}); err != nil {
+		t.Errorf("a service without a process: %v", err)
+	}
+	if _, err := project.Validated(headless); err == nil {
+		t.Error("a service without a process is valid")
+	}
+}
