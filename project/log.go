@@ -3,6 +3,7 @@ package project
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"time"
 )
@@ -113,7 +114,7 @@ func (e *Errors) checkLogFiles(p *Project) {
 		if q.Log.File.IsEmpty() || q.Log.Format == nil || q.Log.Format.Rotation == nil {
 			continue
 		}
-		file := q.Log.File.String()
+		file := path.Clean(q.Log.File.String()) // "./log" is "log"
 		switch other := first[file]; {
 		case other == nil:
 			first[file] = q
@@ -122,7 +123,7 @@ func (e *Errors) checkLogFiles(p *Project) {
 			if s := p.Services[q.Service]; s != nil {
 				pos = s.Pos
 			}
-			e.add(pos, q.Service, "give both the same rotation, or each a file of its own", "%q and %q write to one log_location, %s, and rotate it in two ways", other.ID, id, file)
+			e.add(pos, q.Service, "give both the same rotation, or each a file of its own", "%q and %q write to one log_location, %s, and rotate it in two ways", other.ID, id, q.Log.File)
 		}
 	}
 }
