@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -164,14 +165,14 @@ func ofServicesFlake(root string) ([]group, error) {
 			base = filepath.Base(file)
 			fallthrough
 		default:
-			paths = append(paths, file)
+			paths = append(paths, literal(file))
 			modules = append(modules, one(base, file))
 		}
 	})
 	for _, file := range tests {
 		name := strings.TrimSuffix(filepath.Base(file), "_test.nix")
-		ours = append(ours, definition{name: name, text: fmt.Sprintf("{ imports = [ %s ]; }\n", file)})
-		byPath = append(byPath, definition{name: name, text: fmt.Sprintf("{ imports = [ %s ]; serviceModules = [ %s ]; }\n", file, strings.Join(paths, " "))})
+		ours = append(ours, definition{name: name, text: fmt.Sprintf("{ imports = [ %s ]; }\n", literal(file))})
+		byPath = append(byPath, definition{name: name, text: fmt.Sprintf("{ imports = [ %s ]; serviceModules = [ %s ]; }\n", literal(file), strings.Join(paths, " "))})
 	}
 	return []group{{"modules by path", modules}, {"test definitions, with its modules by path", byPath}, {"test definitions, with the types of nix2gpu", ours}}, err
 }
@@ -183,7 +184,7 @@ func ofNix2gpu(root string) ([]group, error) {
 	var paths []string
 	err := eachNix(filepath.Join(root, "services"), func(file, text string) {
 		if strings.Contains(text, "outputs.settings") {
-			paths = append(paths, file)
+			paths = append(paths, literal(file))
 			name := strings.TrimSuffix(filepath.Base(file), ".nix")
 			modules = append(modules, one(name, file))
 		}
@@ -221,7 +222,12 @@ var required = map[string]string{
 
 // one is a definition with one instance of a module.
 func one(typ, file string) definition {
-	return definition{name: typ, text: fmt.Sprintf("{ serviceModules = [ %s ]; services.%q.\"one\" = { enable = true; %s }; }\n", file, typ, required[typ])}
+	return definition{name: typ, text: fmt.Sprintf("{ serviceModules = [ %s ]; services.%q.\"one\" = { enable = true; %s }; }\n", literal(file), typ, required[typ])}
+}
+
+// literal is a path as Nix writes it, also one that no path of its syntax can be.
+func literal(path string) string {
+	return "(/. + " + strings.ReplaceAll(strconv.Quote(path), "${", `\${`) + ")"
 }
 
 // eachNix calls do with each Nix file below a folder, in order, and its text. A folder that

@@ -9,7 +9,7 @@ import (
 
 // A folder of copies is counted by what the program says of each definition.
 func TestCounts(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a ${folder}") // which no path literal can name
 	for name, text := range map[string]string{
 		"services-flake/nix/services/echo.nix":               `{ name, ... }: { config.outputs.settings.processes.${name}.command = "x"; }`,
 		"services-flake/nix/services/bad/default.nix":        `{ config.outputs.settings.processes = 1; }`,
