@@ -2,6 +2,7 @@ package guest_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -79,6 +80,10 @@ func TestClockIsSet(t *testing.T) {
 		if strings.Contains(out, never) {
 			t.Errorf("it says %q", never)
 		}
+	}
+	// Its age is what has passed, and not what the clock was set by.
+	if age := regexp.MustCompile(`\[judge\] steady +running +healthy +0 +[0-9]+ +([0-9]+m)?[0-9]+s\s`); !age.MatchString(out) {
+		t.Error("ps tells no age of steady below an hour")
 	}
 	t.Attr("R6", fmt.Sprintf("a machine's clock set forward by 25 hours, back by 39, and by a day during the stop: no restart, %d runs of schedules", strings.Count(out, "] a run\n")))
 }
