@@ -68,15 +68,22 @@ ended for good, attach ends with its exit code.`,
 
 func runAttach(ctx context.Context, env *Env, opts attachOptions, keys *console.Keys) error {
 	name := opts.target.services[0]
-	if !opts.noStdin && !env.StdinTTY {
-		return hint(usageError("stdin is not a terminal"), "attach from one, or only look: nix2gpu attach --no-stdin %s", name)
-	}
 	c, err := opts.target.running(ctx, env)
 	if err != nil {
 		return err
 	}
-	if state, err := c.State(ctx); err == nil && copyRuns(state, name) {
+	state, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	if copyRuns(state, name) {
 		return &control.Error{Code: control.CodeConflict, Msg: name + " is a copy, and nobody can attach to its terminal: whoever runs it has that", Hint: "follow what it prints: nix2gpu logs -f " + name}
+	}
+	if _, err := pickServices(state.Services, []string{name}); err != nil {
+		return err // which no terminal would mend
+	}
+	if !opts.noStdin && !env.StdinTTY {
+		return hint(usageError("stdin is not a terminal"), "attach from one, or only look: nix2gpu attach --no-stdin %s", name)
 	}
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH) // before the size is read, so that no change is missed

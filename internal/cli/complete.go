@@ -139,7 +139,7 @@ func completeSignals(_ *cobra.Command, _ []string, typed string) (names []string
 // lengths of time, of a command and all below it.
 func noFiles(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if kind := f.Value.Type(); kind == "int" || kind == "duration" {
+		if kind := f.Value.Type(); kind == "int" || kind == "duration" || kind == "seconds" {
 			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.NoFileCompletions) // it may have one
 		}
 	})

@@ -47,7 +47,11 @@ func (e *ending) of(l *loaded, ids []project.ID) (session.Ending, error) {
 		return out, err
 	}
 	if !slices.Contains(ids, out.ExitCodeFrom) {
-		return out, hint(usageError("--exit-code-from names %q, which is not among the services to run", e.codeFrom), "name it as a service to run as well, or name none")
+		cure := "name it as a service to run as well, or name none"
+		if s := l.project.Services[out.ExitCodeFrom]; len(s.Profiles) > 0 {
+			cure = "name it as a service to run as well, or start its profile: --profile " + s.Profiles[0]
+		}
+		return out, hint(usageError("--exit-code-from names %q, which is not among the services to run", e.codeFrom), "%s", cure)
 	}
 	return out, nil
 }
@@ -79,7 +83,7 @@ func (f secondsFlag) String() string {
 	return (*f.to).String()
 }
 
-func (f secondsFlag) Type() string { return "duration" }
+func (f secondsFlag) Type() string { return "seconds" }
 
 // Set takes what was typed.
 func (f secondsFlag) Set(text string) error {

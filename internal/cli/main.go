@@ -253,7 +253,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		f := wrong.GetFlag()
 		kind := map[string]string{
 			"duration": "a length of time such as 500ms, 30s or 2m", "bool": "true or false", "int": "a whole number",
-			"scale": fmt.Sprintf("SERVICE=NUMBER, at most %d", control.MaxReplicas),
+			"seconds": "a number of seconds, 0 or more, or a length of time such as 500ms",
+			"scale":   fmt.Sprintf("SERVICE=NUMBER, at most %d", control.MaxReplicas),
 		}[f.Value.Type()]
 		if kind != "" {
 			return hint(usageError("--%s must be %s, not %q", f.Name, kind, wrong.GetValue()), "%s", cure)
