@@ -59,6 +59,13 @@ type RunningCopy struct {
 	Detached bool      `json:"detached,omitempty"`
 }
 
+// An EndedCopy is how a copy ended, as whoever ran it has told. Without an Exit nobody
+// knows: whoever ran it was killed.
+type EndedCopy struct {
+	Name string        `json:"name"`
+	Exit *project.Exit `json:"exit,omitempty"`
+}
+
 // A Copy is what the client is to run. The service's files and folders are there by
 // then, and its dependencies are ready.
 type Copy struct {

@@ -82,6 +82,14 @@ func (h *Host) Lend(name string, pid int) (cookie string, dirs []string) {
 	return CookieVar + "=" + h.opts.Run + "/" + cookieName(filepath.Base(name)) + "-exec#" + strconv.Itoa(h.seq), dirs
 }
 
+// TakeBack makes a process of [Host.Lend] count as one of ours no more, because what it was
+// lent for has ended. What it has started, and has the cookie, still does.
+func (h *Host) TakeBack(pid int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.lent, pid)
+}
+
 // SignalLent sends a signal to a process of [Host.Lend], or to a child of one. Whoever asks
 // has just looked whether it still is that process.
 func SignalLent(pid int, sig project.Signal) error { return unix.Kill(pid, unix.Signal(sig)) }

@@ -75,6 +75,9 @@ type Options struct {
 	// Launch is the command that runs LaunchMain, such as []string{self, "launch"}.
 	// Without it, a Spec that needs it can't be started.
 	Launch []string
+	// Spare is the pid of a child that others have started, and that goes on after Close
+	// with all below it. 0: there is none.
+	Spare int
 
 	Log *slog.Logger // nil: discard
 }

@@ -117,7 +117,9 @@ func (h *Host) sweepOwn() []Info {
 		set := marked(t, h.opts.Run+"/")
 		if h.subreaper && !IsInit() {
 			for _, pid := range t.children[unix.Getpid()] {
-				t.below(pid, set)
+				if pid != h.opts.Spare {
+					t.below(pid, set)
+				}
 			}
 		}
 		for pid := range lent {

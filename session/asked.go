@@ -19,6 +19,11 @@ type asked struct {
 
 // Start starts services. It refuses those that can't run on this machine.
 func (a asked) Start(ctx context.Context, ids []project.ID, opts supervisor.StartOptions) ([]project.ID, error) {
+	a.session.copies.joined()
+	return a.start(ctx, ids, opts)
+}
+
+func (a asked) start(ctx context.Context, ids []project.ID, opts supervisor.StartOptions) ([]project.ID, error) {
 	p, err := a.Project(ctx)
 	if err != nil {
 		return nil, err
@@ -58,6 +63,7 @@ func (a asked) Details(ctx context.Context) ([]control.Detail, error) {
 // as they were, when a server rejects the configuration that it would get, or a file
 // of the user's is missing.
 func (a asked) Restart(ctx context.Context, ids []project.ID) error {
+	a.session.copies.joined()
 	live, starts := split(a.Snapshot(), ids)
 	if err := a.takeConfiguration(ctx, live); err != nil {
 		return err

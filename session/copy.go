@@ -31,6 +31,7 @@ func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunReq
 	if err != nil {
 		return nil, err
 	}
+	defer s.copies.prepare()()
 	name, live := "run", false
 	proc := &project.Process{ID: "run", Service: "run", Role: project.Main, User: p.Container.User}
 	if service := p.Services[id]; service != nil {
@@ -115,7 +116,7 @@ func (s *session) bring(ctx context.Context, needs map[project.ID]project.Depend
 	if len(ids) == 0 {
 		return nil
 	}
-	if _, err := (asked{s.engine, s}).Start(ctx, ids, supervisor.StartOptions{Missing: true}); err != nil {
+	if _, err := (asked{s.engine, s}).start(ctx, ids, supervisor.StartOptions{Missing: true}); err != nil {
 		return err
 	}
 	for _, id := range ids {
@@ -157,6 +158,7 @@ func (s *session) copyName(p *project.Project, base string, pid int, info contro
 		return p.Processes[project.ID(name)] != nil || p.Services[project.ID(name)] != nil
 	}
 	name, old := s.copies.next(base, sources, taken, pid, info)
+	go s.copies.watch(s.alive, name)
 	for _, source := range old {
 		if err := logs.Remove(source); err != nil {
 			s.log.Warn("the log of an old copy cannot be removed", "log", source, "err", err)
@@ -165,14 +167,25 @@ func (s *session) copyName(p *project.Project, base string, pid int, info contro
 	return name
 }
 
-// keptCopies is how many logs of copies of one service are kept.
+// keptCopies is how many logs of copies of one service are kept, and ends of them.
 const keptCopies = 20
 
-// copies numbers the copies of services. Its zero value is ready to use.
+// copies numbers the copies of services, and knows which run and how the last of them
+// ended. Its zero value is ready to use.
 type copies struct {
 	mu   sync.Mutex
-	last map[string]int    // the highest number of this session, by base
-	runs map[string]lender // who runs a copy, by the copy's name
+	last map[string]int     // the highest number of this session, by base
+	runs map[string]*lender // who runs a copy, or did, by the copy's name
+
+	closed   <-chan struct{} // the project has ended; nil: never
+	takeBack func(pid int)   // the process goes on after its copy, and not with the project; may be nil
+
+	// The others are about a project that was begun for copies. It ends with the last of
+	// them, unless somebody has started more meanwhile.
+	lone      bool
+	beginner  int // the pid of who has begun it, and has asked for no copy yet
+	preparing int // requests for a copy that are not answered yet
+	end       func()
 }
 
 // A lender is a process that runs a copy.
@@ -180,16 +193,151 @@ type lender struct {
 	pid   int
 	start uint64
 	info  control.RunningCopy
+	over  chan struct{} // closed once the copy has ended
+	how   control.EndedCopy
 }
 
-// lives reports whether it still runs.
-func (l lender) lives() bool {
+// lives reports whether the copy still runs.
+func (l *lender) lives() bool {
+	select {
+	case <-l.over:
+		return false
+	default:
+	}
 	info, err := process.Inspect(l.pid)
 	return err == nil && info.Start == l.start && info.State != 'Z'
 }
 
-// running returns the copies that run, in the order in which they began.
-func (c *copies) running() []control.RunningCopy {
+// begunBy says, before anybody can ask for anything, that the project is begun by the process
+// pid for the copies that it and others run. end is called once there is none any more.
+func (c *copies) begunBy(pid int, end func()) {
+	c.lone, c.beginner, c.end = true, pid, end
+}
+
+// watchBeginner waits until who has begun the project has ended.
+func (c *copies) watchBeginner(ctx context.Context, pid int) {
+	if info, err := process.Inspect(pid); err == nil {
+		process.AwaitEnd(ctx, pid, info.Start)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beginner = 0
+	c.endIfLast()
+}
+
+// joined says that somebody has asked for more than copies.
+func (c *copies) joined() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lone = false
+}
+
+// prepare says that a copy is about to be run; what it returns, that it runs, or never will.
+func (c *copies) prepare() (done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.preparing++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.preparing--
+		c.endIfLast()
+	}
+}
+
+// endIfLast ends a project that was begun for copies once there is none. The lock is held.
+func (c *copies) endIfLast() {
+	if !c.lone || c.beginner != 0 || c.preparing > 0 {
+		return
+	}
+	for _, by := range c.runs {
+		if by.lives() {
+			return
+		}
+	}
+	c.lone = false
+	c.end()
+}
+
+// watch waits until whoever runs a copy has ended. If it was killed, it has not told how the
+// copy ended.
+func (c *copies) watch(ctx context.Context, name string) {
+	c.mu.Lock()
+	by := c.runs[name]
+	c.mu.Unlock()
+	if by == nil {
+		return
+	}
+	process.AwaitEnd(ctx, by.pid, by.start)
+	if ctx.Err() != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	by.ended(control.EndedCopy{Name: name})
+	c.endIfLast()
+}
+
+// ended notes how a copy ended, the first time.
+func (l *lender) ended(how control.EndedCopy) {
+	select {
+	case <-l.over:
+	default:
+		l.how = how
+		close(l.over)
+	}
+}
+
+// Tell takes from the process pid how the copy that it has run ended.
+func (c *copies) Tell(how control.EndedCopy, pid int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if by := c.runs[how.Name]; by != nil && by.pid == pid {
+		by.ended(how)
+		if c.takeBack != nil {
+			c.takeBack(pid)
+		}
+	} else if how.Name != "" {
+		return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("pid %d runs no copy %q", pid, how.Name), Hint: copiesListed}
+	}
+	if c.beginner == pid {
+		c.beginner = 0
+	}
+	c.endIfLast()
+	return nil
+}
+
+// copiesListed is where the names of copies are.
+const copiesListed = "\"nix2gpu ps\" lists those that run"
+
+// Ended reports whether a copy has ended, and how is known.
+func (c *copies) Ended(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	by := c.runs[name]
+	return by != nil && !by.lives()
+}
+
+// Await returns how a copy ended, once it has.
+func (c *copies) Await(ctx context.Context, name string) (control.EndedCopy, error) {
+	c.mu.Lock()
+	by := c.runs[name]
+	c.mu.Unlock()
+	if by == nil {
+		return control.EndedCopy{}, &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("there is no copy %q", name), Hint: copiesListed}
+	}
+	select {
+	case <-by.over:
+		return by.how, nil
+	case <-c.closed:
+		return control.EndedCopy{}, &control.Error{Code: control.CodeFailed, Msg: "the project ended first", Hint: "\"nix2gpu logs\" shows what the copy has printed"}
+	case <-ctx.Done():
+		return control.EndedCopy{}, context.Cause(ctx)
+	}
+}
+
+// Running returns the copies that run, in the order in which they began.
+func (c *copies) Running() []control.RunningCopy {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var list []control.RunningCopy
@@ -207,9 +355,9 @@ func (c *copies) running() []control.RunningCopy {
 	return list
 }
 
-// signal sends a signal to the command of a copy; 0 stops it, as whoever runs it does:
+// Signal sends a signal to the command of a copy; 0 stops it, as whoever runs it does:
 // with its own signal, and a grace before it is killed. It reports whether it runs.
-func (c *copies) signal(name string, sig project.Signal) (bool, error) {
+func (c *copies) Signal(name string, sig project.Signal) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	by, ok := c.runs[name]
@@ -223,7 +371,7 @@ func (c *copies) signal(name string, sig project.Signal) (bool, error) {
 }
 
 // program is the pid of what the lender runs; before it runs anything, its own.
-func (l lender) program() int { return cmp.Or(process.FirstChild(l.pid), l.pid) }
+func (l *lender) program() int { return cmp.Or(process.FirstChild(l.pid), l.pid) }
 
 // next is the name of the next copy, which pid runs: higher than all of which there
 // are logs. old are the logs that are too many; none of a copy that still runs.
@@ -231,7 +379,7 @@ func (c *copies) next(base string, sources []string, taken func(string) bool, pi
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last == nil {
-		c.last, c.runs = map[string]int{}, map[string]lender{}
+		c.last, c.runs = map[string]int{}, map[string]*lender{}
 	}
 	var numbers []int
 	for _, source := range sources {
@@ -248,19 +396,20 @@ func (c *copies) next(base string, sources []string, taken func(string) bool, pi
 	}
 	c.last[base] = n
 	for name, by := range c.runs {
-		if !by.lives() {
+		if ended, ok := numbered(name, base); ok && ended <= n-keptCopies && !by.lives() {
 			delete(c.runs, name)
 		}
 	}
 	for _, n := range numbers[:max(0, len(numbers)+1-keptCopies)] {
-		if source := base + "-" + strconv.Itoa(n); c.runs[source].pid == 0 {
+		source := base + "-" + strconv.Itoa(n)
+		if by := c.runs[source]; by == nil || !by.lives() {
 			old = append(old, source)
 		}
 	}
 	name = base + "-" + strconv.Itoa(n)
 	if info, err := process.Inspect(pid); err == nil {
 		of.Since = time.Now()
-		c.runs[name] = lender{pid, info.Start, of}
+		c.runs[name] = &lender{pid: pid, start: info.Start, info: of, over: make(chan struct{})}
 	}
 	return name, old
 }

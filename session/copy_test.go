@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"nix2gpu/control"
+	"nix2gpu/project"
 )
 
 func none(string) bool { return false }
@@ -52,4 +54,94 @@ func TestOldCopiesGo(t *testing.T) {
 	if want := []string{second, "api-run-100"}; name != "api-run-120" || !slices.Equal(old, want) {
 		t.Errorf("%s takes the place of %v, want api-run-120 and %v", name, old, want)
 	}
+}
+
+// How a copy ended is told by who ran it, and by nobody else; if that was killed, nobody knows.
+func TestCopyEnds(t *testing.T) {
+	c := &copies{}
+	one, _ := c.next("api-run", nil, none, os.Getpid(), control.RunningCopy{})
+	if err := c.Tell(control.EndedCopy{Name: one}, os.Getpid()+1); !errors.Is(err, control.ErrConflict) {
+		t.Errorf("another process tells the end: %v", err)
+	}
+	if c.Ended(one) || len(c.Running()) != 1 {
+		t.Error("it runs, and has ended")
+	}
+	if err := c.Tell(control.EndedCopy{Name: one, Exit: &project.Exit{Code: 3}}, os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	end, err := c.Await(t.Context(), one)
+	if err != nil || end.Exit == nil || end.Exit.Code != 3 || !c.Ended(one) || len(c.Running()) != 0 {
+		t.Errorf("it ended with %+v, %v", end, err)
+	}
+	killed := exec.Command("sleep", "1000")
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	two, _ := c.next("api-run", nil, none, killed.Process.Pid, control.RunningCopy{})
+	go c.watch(t.Context(), two)
+	killed.Process.Kill()
+	killed.Wait()
+	if end, err := c.Await(t.Context(), two); err != nil || end.Name != two || end.Exit != nil {
+		t.Errorf("who ran it was killed: %+v, %v", end, err)
+	}
+	if _, err := c.Await(t.Context(), "api-run-9"); !errors.Is(err, control.ErrNotFound) {
+		t.Errorf("a copy that never was: %v", err)
+	}
+	three, _ := c.next("api-run", nil, none, os.Getpid(), control.RunningCopy{})
+	closed := make(chan struct{})
+	close(closed)
+	c.closed = closed
+	if _, err := c.Await(t.Context(), three); !errors.Is(err, control.ErrFailed) {
+		t.Errorf("the project ended first: %v", err)
+	}
+}
+
+// A project that was begun for copies ends with the last of them, and with who has begun it.
+func TestLastCopyEndsTheProject(t *testing.T) {
+	beginner := exec.Command("sleep", "1000")
+	if err := beginner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := beginner.Process.Pid
+	begun := func(c *copies) (ended chan struct{}) {
+		ended = make(chan struct{})
+		c.begunBy(pid, func() { close(ended) })
+		go c.watchBeginner(t.Context(), pid)
+		return ended
+	}
+	goesOn := func(ended chan struct{}, while string) {
+		t.Helper()
+		select {
+		case <-ended:
+			t.Errorf("it ends %s", while)
+		default:
+		}
+	}
+	last, joined, killed := new(copies), new(copies), new(copies)
+	ended := begun(last)
+	done := last.prepare()
+	name, _ := last.next("api-run", nil, none, pid, control.RunningCopy{})
+	done()
+	goesOn(ended, "while a copy runs")
+	done = last.prepare()
+	if err := last.Tell(control.EndedCopy{Name: name}, pid); err != nil {
+		t.Error(err)
+	}
+	goesOn(ended, "while another is prepared")
+	done()
+	<-ended
+
+	stays := begun(joined)
+	joined.joined()
+	if err := joined.Tell(control.EndedCopy{}, pid); err != nil {
+		t.Error(err)
+	}
+	goesOn(stays, "though more was asked for")
+
+	ended = begun(killed)
+	goesOn(ended, "before the first copy")
+	beginner.Process.Kill()
+	beginner.Wait()
+	<-ended
+	goesOn(stays, "with who has begun it, though more was asked for")
 }

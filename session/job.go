@@ -24,6 +24,7 @@ type Job struct {
 	NoDeps     bool                  // start without waiting for dependencies
 	Refused    map[project.ID]string // those of Services that can't run here, and why
 	Stay       bool                  // go on when no service runs any more, whatever the definition says
+	For        int                   // the pid of who begins it to run copies; it ends with the last of them; 0: it is for itself
 	Ending                           // how else it ends
 	Root       string                // the definition's folder
 	Container  string                // its name, or ""

@@ -59,7 +59,9 @@ type session struct {
 	memory     oomKills
 	signals    signalHandler
 	copies     copies
-	reloading  sync.Mutex // of the engine and of what goes with it
+	alive      context.Context // until the engine has ended
+	ended      func()          // ends it
+	reloading  sync.Mutex      // of the engine and of what goes with it
 	evaluating sync.Mutex
 	meter      meter
 	keeping    sync.WaitGroup // of what is written when all has settled
@@ -87,6 +89,13 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 	s := &session{opts: opts, job: j, signals: signalHandler{now: time.Now, terminal: hasTerminal()}, Machine: Machine{
 		Layout: rundir.Locate(opts.RunDir, j.Container, j.Root), Root: j.Root, Self: opts.Self, Environ: opts.Environ,
 	}}
+	// The end of ctx must stop the project in order, and not the engine at once.
+	s.alive, s.ended = context.WithCancel(context.WithoutCancel(ctx))
+	defer s.ended()
+	s.copies.closed = s.alive.Done()
+	if j.For != 0 {
+		s.copies.begunBy(j.For, func() { asked{s.engine, s}.Down() })
+	}
 	defer func() {
 		err = cmp.Or(err, s.close())
 		if s.stuck {
@@ -167,6 +176,7 @@ func (s *session) processes() error {
 		return err
 	}
 	s.host = host
+	s.copies.takeBack = host.TakeBack
 	s.GPU = s.askGPUs
 	s.Trial = s.runTrial
 	s.Passed = func(id project.ID, digest string) { keepTested(s.Layout, id, digest) }
@@ -307,7 +317,7 @@ func (s *session) serve() error {
 	}
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(), Truncate: s.hub.Truncate,
-		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, Copies: s.copies.running, SignalCopy: s.copies.signal, Attach: s.attach, Type: s.typeKeys, OutOfMemory: s.memory.report,
+		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, Copies: &s.copies, Attach: s.attach, Type: s.typeKeys, OutOfMemory: s.memory.report,
 		Wire: s.opts.Wire, Root: s.Root, Definition: s.job.Definition, Files: s.job.Files, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})
@@ -338,8 +348,7 @@ func listen(layout rundir.Layout) (l net.Listener, err error) {
 
 // run runs the engine to its end, and handles signals meanwhile.
 func (s *session) run(ctx context.Context) supervisor.Result {
-	running, done := context.WithCancel(context.WithoutCancel(ctx)) // the end of ctx must stop the project in order, and not the engine at once
-	defer done()
+	running := s.alive
 	reloads := make(chan struct{}, 1)
 	go func() {
 		for {
@@ -371,8 +380,11 @@ func (s *session) run(ctx context.Context) supervisor.Result {
 	var watching sync.WaitGroup
 	watching.Go(func() { s.watch.run(running, s.log, s.hub.Say) })
 	rehearsed := s.rehearse(running)
+	if s.job.For != 0 {
+		go s.copies.watchBeginner(running, s.job.For)
+	}
 	result := s.engine.Run(running)
-	done()
+	s.ended()
 	rehearsed()
 	watching.Wait() // it writes into folders that the next session may have then
 	return result

@@ -178,6 +178,32 @@ func (c *Client) Wait(ctx context.Context, services []string, condition string) 
 	return c.act(ctx, "wait", control.Action{Services: services, For: condition})
 }
 
+// WaitCopy returns how a copy that "run" has made ended, once it has.
+func (c *Client) WaitCopy(ctx context.Context, name string) (*control.EndedCopy, error) {
+	body, err := json.Marshal(control.Action{Services: []string{name}, For: control.ForStopped})
+	if err != nil {
+		return nil, err
+	}
+	var reply control.Reply
+	if err := c.call(ctx, http.MethodPost, "/v1/wait", body, &reply); err != nil {
+		return nil, err
+	}
+	if len(reply.Ended) != 1 {
+		return nil, &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("%s is no copy", name), Hint: "\"nix2gpu ps\" lists those that run"}
+	}
+	return &reply.Ended[0], nil
+}
+
+// Ended tells how a copy ended that the calling process has run; without a name, that
+// it runs none. A project that was begun for copies ends with the last of them.
+func (c *Client) Ended(ctx context.Context, end control.EndedCopy) error {
+	body, err := json.Marshal(end)
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, http.MethodPost, "/v1/ended", body, new(control.Reply))
+}
+
 // Down tells the supervisor to stop everything and to exit; with now, it kills at
 // once. Down does not wait: the end of [Client.Events] tells when it is done.
 func (c *Client) Down(ctx context.Context, now bool) error {

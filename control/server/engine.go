@@ -43,7 +43,7 @@ func (s *Server) state(ctx context.Context, snap control.Snapshot) *control.Stat
 		state.OutOfMemory = s.opts.OutOfMemory()
 	}
 	if s.opts.Copies != nil {
-		state.Copies = s.opts.Copies()
+		state.Copies = s.opts.Copies.Running()
 		for i := range state.Copies {
 			if !maySee(ctx, AccessDefinition) {
 				state.Copies[i].Command = nil

@@ -113,7 +113,7 @@ func Routes() []Route {
 			Access: AccessAct, Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).stop)},
 		{Method: "POST", Path: "/v1/restart", Doc: "Stops services that run, and starts them again.",
 			Access: AccessAct, Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).restart)},
-		{Method: "POST", Path: "/v1/wait", Access: AccessRead, Doc: "Answers when the services meet what Action.for says: settled, stopped, or a condition of depends_on.",
+		{Method: "POST", Path: "/v1/wait", Access: AccessRead, Doc: "Answers when the services meet what Action.for says: settled, stopped, or a condition of depends_on. A copy is waited for until it has ended.",
 			Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).wait)},
 		{Method: "POST", Path: "/v1/kill", Doc: "Sends a signal to the main processes of services.",
 			Access: AccessKill, Body: control.Action{}, Answer: control.Reply{}, serve: acts((*Server).kill)},
@@ -135,6 +135,8 @@ func Routes() []Route {
 			Access: AccessLocal, Body: control.ExecRequest{}, Answer: control.Surroundings{}, serve: (*Server).exec},
 		{Method: "POST", Path: "/v1/run", Doc: "Starts what a service depends on, waits for it, and answers what a copy of the service is, which the asking process runs, secrets included.",
 			Access: AccessLocal, Body: control.RunRequest{}, Answer: control.Copy{}, serve: (*Server).run},
+		{Method: "POST", Path: "/v1/ended", Doc: "Takes from the process that ran a copy how that ended, so that who waits for it learns it. Without a name: that it runs none. A project that was begun for copies ends with the last of them.",
+			Access: AccessLocal, Body: control.EndedCopy{}, Answer: control.Reply{}, serve: (*Server).copyEnded},
 		{Method: "POST", Path: "/v1/attach", Doc: "The terminal of a service: the connection becomes nix2gpu-attach (101), frames of a kind (d: text, r: a size, e: the end), four bytes of length, and data.",
 			Access: AccessLocal, Body: control.AttachRequest{}, Statuses: map[int]any{http.StatusSwitchingProtocols: nil}, serve: (*Server).attach},
 	}

@@ -26,6 +26,21 @@ import (
 	"nix2gpu/supervisor"
 )
 
+// Copies are those of services that "run" makes, as the session knows them.
+type Copies interface {
+	Running() []control.RunningCopy
+	// Signal sends a signal to one that runs, 0 to stop it, and reports whether there is one
+	// of that name.
+	Signal(name string, signal project.Signal) (bool, error)
+	// Ended reports whether one has ended whose end can still be asked for.
+	Ended(name string) bool
+	// Await returns how one has ended, once it has.
+	Await(ctx context.Context, name string) (control.EndedCopy, error)
+	// Tell takes from the process pid, which ran it, how one has ended; without a name,
+	// that it runs none. A project that was begun for copies ends with the last.
+	Tell(end control.EndedCopy, pid int) error
+}
+
 // Options says what is served. Engine, Resolve and Reload are required. The functions
 // are called from many goroutines.
 type Options struct {
@@ -55,11 +70,8 @@ type Options struct {
 	// Run, when set, starts what a service depends on, waits for it, and looks up what
 	// a copy of the service is to run; the process pid becomes that copy. An empty id
 	// asks for a command in the container's own environment.
-	Run func(ctx context.Context, id project.ID, req control.RunRequest, pid int) (*control.Copy, error)
-	// Copies are those that run, and SignalCopy sends one a signal, 0 to stop it. It
-	// reports whether there is one of that name. Both may be nil.
-	Copies     func() []control.RunningCopy
-	SignalCopy func(name string, signal project.Signal) (bool, error)
+	Run    func(ctx context.Context, id project.ID, req control.RunRequest, pid int) (*control.Copy, error)
+	Copies Copies // may be nil
 	// Attach, when set, prepares to connect a terminal with that of a service. What it
 	// returns does so, and lasts as long as they are connected.
 	Attach func(ctx context.Context, id project.ID, req control.AttachRequest) (func(io.ReadWriter), error)
@@ -420,6 +432,10 @@ func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Ac
 		}
 		verb := path.Base(r.URL.Path)
 		copies := s.copiesOf(verb, &a)
+		ended, err := s.awaitCopies(r.Context(), verb, copies, a.For)
+		if err != nil {
+			return err
+		}
 		ids, err := s.resolve(r.Context(), a.Services)
 		if err != nil {
 			return err
@@ -438,25 +454,27 @@ func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Ac
 			return err
 		}
 		if len(ids) == 0 && len(copies) > 0 { // do would take that for all services
-			writeJSON(w, http.StatusOK, control.Reply{Services: []control.Service{}, Copies: copies})
+			writeJSON(w, http.StatusOK, control.Reply{Services: []control.Service{}, Copies: copies, Ended: ended})
 			return nil
 		}
 		if err := do(s, r.Context(), ids, a); err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, control.Reply{Services: s.pick(ids), Copies: copies})
+		writeJSON(w, http.StatusOK, control.Reply{Services: s.pick(ids), Copies: copies, Ended: ended})
 		return nil
 	}
 }
 
-// copiesOf takes the names of running copies out of an action that can be about them.
+// copiesOf takes the names of copies out of an action that can be about them: of wait
+// also of those that have ended.
 func (s *Server) copiesOf(verb string, a *control.Action) (copies []string) {
-	if s.opts.Copies == nil || verb != "stop" && verb != "kill" {
+	if s.opts.Copies == nil || verb != "stop" && verb != "kill" && verb != "wait" {
 		return nil
 	}
-	running := s.opts.Copies()
+	running := s.opts.Copies.Running()
 	a.Services = slices.DeleteFunc(a.Services, func(name string) bool {
-		is := slices.ContainsFunc(running, func(c control.RunningCopy) bool { return c.Name == name })
+		is := slices.ContainsFunc(running, func(c control.RunningCopy) bool { return c.Name == name }) ||
+			verb == "wait" && s.opts.Copies.Ended(name)
 		if is {
 			copies = append(copies, name)
 		}
@@ -465,15 +483,44 @@ func (s *Server) copiesOf(verb string, a *control.Action) (copies []string) {
 	return copies
 }
 
+// awaitCopies waits for the ends of copies where the request is to wait.
+func (s *Server) awaitCopies(ctx context.Context, verb string, copies []string, until string) (ended []control.EndedCopy, err error) {
+	if verb != "wait" || len(copies) == 0 {
+		return nil, nil
+	}
+	switch cond, _ := project.ParseCondition(until); {
+	case until == "", until == control.ForSettled, until == control.ForStopped, cond == project.Exited, cond == project.Completed:
+	default:
+		return nil, &control.Error{Code: control.CodeInvalid, Msg: fmt.Sprintf("not supported: %s is a copy, and is never %s", copies[0], until),
+			Hint: "wait until it has exited"}
+	}
+	done, err := connOf(ctx).follow()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	for _, name := range copies {
+		end, err := s.opts.Copies.Await(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, end)
+	}
+	return ended, nil
+}
+
 // tell sends copies what stop and kill mean.
 func (s *Server) tell(verb string, copies []string, signal project.Signal) error {
-	if verb == "stop" {
+	switch {
+	case len(copies) == 0 || verb == "wait":
+		return nil
+	case verb == "stop":
 		signal = 0
-	} else if len(copies) > 0 && !signal.Valid() {
+	case !signal.Valid():
 		return &control.Error{Code: control.CodeInvalid, Msg: "signal must be set"}
 	}
 	for _, name := range copies {
-		if _, err := s.opts.SignalCopy(name, signal); err != nil {
+		if _, err := s.opts.Copies.Signal(name, signal); err != nil {
 			return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("cannot signal %s: %v", name, err)}
 		}
 	}
@@ -658,6 +705,23 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	writeJSON(w, http.StatusOK, copied)
+	return nil
+}
+
+// copyEnded takes from the calling process how the copy that it ran has ended.
+func (s *Server) copyEnded(w http.ResponseWriter, r *http.Request) error {
+	var end control.EndedCopy
+	if err := s.decode(w, r, maxBody, &end); err != nil {
+		return err
+	}
+	if s.opts.Copies == nil {
+		return &control.Error{Code: control.CodeInvalid, Msg: "there are no copies here", Hint: "\"nix2gpu run\" makes them"}
+	}
+	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // present, since guard let the request in
+	if err := s.opts.Copies.Tell(end, int(peer.Pid)); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, control.Reply{Services: []control.Service{}})
 	return nil
 }
 

@@ -40,6 +40,13 @@ func writeToken(t *testing.T, text string) string {
 	return path
 }
 
+// oneCopy is a session that has one copy.
+type oneCopy struct{ server.Copies }
+
+func (oneCopy) Running() []control.RunningCopy {
+	return []control.RunningCopy{{Name: "api-run-1", Command: []string{"psql", "--password", "hunter3"}}}
+}
+
 // serveTCP serves a fake over TCP, and returns the address.
 func serveTCP(t *testing.T, f *fake, opts server.TCP, before func(*server.Server)) string {
 	t.Helper()
@@ -48,9 +55,7 @@ func serveTCP(t *testing.T, f *fake, opts server.TCP, before func(*server.Server
 		t.Fatal(err)
 	}
 	srv := server.New(server.Options{Engine: f, Resolve: (*project.Project).ResolveAll, Measure: reading,
-		Copies: func() []control.RunningCopy {
-			return []control.RunningCopy{{Name: "api-run-1", Command: []string{"psql", "--password", "hunter3"}}}
-		},
+		Copies: oneCopy{},
 		Reload: func(_ context.Context, p *project.Project) (project.Valid, error) { return project.Validated(p) },
 		Usage: func(context.Context, bool) (control.Usage, error) {
 			return control.Usage{Services: []control.ServiceUsage{{ID: "api", Processes: []control.ProcessInfo{{PID: 1, Command: "api --password hunter2"}}}}}, nil

@@ -16,6 +16,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/project"
 )
 
 // detachCopy runs the same command again in a session of its own. That one owns the copy, and
@@ -106,7 +107,7 @@ func (opts *actOptions) stopCopies(ctx context.Context, env *Env, c *client.Clie
 			fmt.Fprintf(env.Stdout, "%s: stopping\n", name)
 			continue
 		}
-		if err := untilCopyEnds(ctx, c, name); err != nil {
+		if _, err := c.WaitCopy(ctx, name); err != nil {
 			return err
 		}
 		fmt.Fprintf(env.Stdout, "%s: stopped (%s)\n", name, briefly(env.Now().Sub(began)))
@@ -114,41 +115,34 @@ func (opts *actOptions) stopCopies(ctx context.Context, env *Env, c *client.Clie
 	return nil
 }
 
-// untilCopyEnds returns once there is no copy of that name.
-func untilCopyEnds(ctx context.Context, c *client.Client, name string) error {
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second/4) {
-		state, err := c.State(ctx)
-		if err != nil || !copyRuns(state, name) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait):
-		}
-	}
-}
-
 // waitCopies waits for the end of those of the named that are copies, and returns the others.
-// How a copy ends is known to whoever runs it, and to nobody else.
+// The error is the exit code of the first that failed, where how it ended is asked for.
 func waitCopies(ctx context.Context, env *Env, c *client.Client, opts *waitOptions) (others []string, err error) {
 	state, err := c.State(ctx)
 	if err != nil {
 		return nil, err
 	}
+	forEnd := opts.cond == string(project.Exited) || opts.cond == string(project.Completed)
 	for _, name := range opts.target.services {
-		switch {
-		case !copyRuns(state, name):
+		if _, err := pickServices(state.Services, []string{name}); err == nil || !isCopyName(name) {
 			others = append(others, name)
 			continue
-		case opts.chosen && opts.cond != control.ForStopped:
-			return nil, hint(usageError("not supported: wait --for %s for a copy: all that is known of %s is when it ends", opts.cond, name), "leave out --for; its exit code is that of \"nix2gpu run\" in the foreground")
 		}
-		if err := untilCopyEnds(ctx, c, name); err != nil {
-			if exitCode(err) == exitTimeout {
-				fmt.Fprintf(env.Stderr, "%s: running\n", name)
-			}
+		if opts.chosen && opts.cond != control.ForStopped && !forEnd {
+			return nil, hint(usageError("not supported: wait --for %s for a copy, which is not supervised", opts.cond), "leave out --for, or wait --for exited %s, which has its exit code", name)
+		}
+		end, err := c.WaitCopy(ctx, name)
+		switch {
+		case err != nil && exitCode(err) == exitTimeout:
+			fmt.Fprintf(env.Stderr, "%s: running\n", name)
 			return nil, err
+		case err != nil:
+			return nil, err
+		case !forEnd:
+		case end.Exit == nil:
+			return nil, hint(fmt.Errorf("nobody knows how %s ended: whoever ran it was killed", name), "nix2gpu logs %s", name)
+		case !end.Exit.Success():
+			return nil, &exitError{end.Exit.Code, fmt.Errorf("%s: %s", name, end.Exit)}
 		}
 	}
 	return others, nil

@@ -52,6 +52,7 @@ func detach(ctx context.Context, env *Env, opts *upOptions, j *session.Job, layo
 	if err != nil {
 		return fmt.Errorf("cannot start the supervisor: %v", err)
 	}
+	opts.guard = cmd.Process.Pid
 	go cmd.Wait() // reaps it if it dies early
 	var said handshake
 	if err := json.NewDecoder(ready).Decode(&said); err != nil {

@@ -47,11 +47,11 @@ func (e *ending) of(l *loaded, ids []project.ID) (session.Ending, error) {
 		return out, err
 	}
 	if !slices.Contains(ids, out.ExitCodeFrom) {
-		cure := "name it as a service to run as well, or name none"
+		missing := usageError("--exit-code-from names %q, which is not among the services to run", e.codeFrom)
 		if s := l.project.Services[out.ExitCodeFrom]; len(s.Profiles) > 0 {
-			cure = "name it as a service to run as well, or start its profile: --profile " + s.Profiles[0]
+			return out, hint(missing, "name it as a service to run as well, or start its profile: --profile %s", s.Profiles[0])
 		}
-		return out, hint(usageError("--exit-code-from names %q, which is not among the services to run", e.codeFrom), "%s", cure)
+		return out, hint(missing, "name it as a service to run as well, or name none")
 	}
 	return out, nil
 }

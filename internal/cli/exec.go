@@ -36,7 +36,7 @@ func newExec(env *Env) *cobra.Command {
 		Short: "Run a command in the environment of a running service",
 		Long: `Runs a command with the environment of a service, secrets included, in its folder, as
 its user and under its limits. The service must be running; it is neither started nor
-stopped. Flags of exec come before the name of the service.
+stopped. "nix2gpu run" does the same where it is not. Flags of exec come before the name of the service.
 
 The command replaces nix2gpu at your terminal, so an interactive one needs no flag, and
 the exit code is the command's. -i and -t are accepted, as in docker; with -t, stdin must

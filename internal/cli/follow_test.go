@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/project"
 )
 
 // answerEvents is a supervisor that answers who follows its events, and nothing else.
@@ -81,23 +83,35 @@ func TestUntilEndWithoutAnEnd(t *testing.T) {
 	cancel()
 }
 
-// A wait for a copy ends with the copy, and leaves the services to others.
+// A wait for a copy ends with the copy, has its exit code where that is asked for, and leaves
+// the services to others.
 func TestWaitForACopy(t *testing.T) {
-	asked := 0
-	c := answerEvents(t, func(w http.ResponseWriter, r *http.Request) {
-		state := control.State{Copies: []control.RunningCopy{{Name: "api-run-2"}}}
-		if asked++; asked < 4 {
-			state.Copies = append(state.Copies, control.RunningCopy{Name: "api-run-1"})
+	failed := project.Exit{Code: 3}
+	for _, test := range []struct {
+		cond   string
+		chosen bool
+		end    *project.Exit
+		code   int
+	}{
+		{"ready", false, &failed, exitOK},
+		{control.ForStopped, true, &failed, exitOK},
+		{"exited", true, &failed, 3},
+		{"completed", true, &failed, 3},
+		{"exited", true, &project.Exit{}, exitOK},
+		{"exited", true, nil, exitFailed}, // whoever ran it was killed
+		{"ready", true, &failed, exitUsage},
+	} {
+		c := answerEvents(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				json.NewEncoder(w).Encode(control.Reply{Ended: []control.EndedCopy{{Name: "api-run-1", Exit: test.end}}})
+				return
+			}
+			json.NewEncoder(w).Encode(control.State{Snapshot: control.Snapshot{Services: []control.Service{{ID: "db", Label: "db"}}}})
+		})
+		opts := waitOptions{cond: test.cond, chosen: test.chosen, target: target{services: []string{"db", "api-run-1"}}}
+		others, err := waitCopies(t.Context(), &Env{}, c, &opts)
+		if exitCode(err) != test.code || err == nil && !slices.Equal(others, []string{"db"}) {
+			t.Errorf("%+v: got %v, %v", test, others, err)
 		}
-		json.NewEncoder(w).Encode(state)
-	})
-	opts := waitOptions{cond: "ready", target: target{services: []string{"db", "api-run-1"}}}
-	others, err := waitCopies(t.Context(), &Env{}, c, &opts)
-	if err != nil || len(others) != 1 || others[0] != "db" || asked != 4 {
-		t.Errorf("got %v, %v after %d questions", others, err, asked)
-	}
-	asked, opts.cond, opts.chosen = 0, "completed", true
-	if _, err := waitCopies(t.Context(), &Env{}, c, &opts); exitCode(err) != exitUsage {
-		t.Errorf("how a copy ends: %v", err)
 	}
 }

@@ -311,8 +311,13 @@ func (n naming) copies(there []string) []string {
 }
 
 func (n naming) isCopy(source string) bool {
-	i := strings.LastIndex(source, "run-")
-	return i >= 0 && (i == 0 || source[i-1] == '-') && project.IsReplica(source[i:], "run") && n.project.Processes[project.ID(source)] == nil
+	return isCopyName(source) && n.project.Processes[project.ID(source)] == nil
+}
+
+// isCopyName reports whether a copy might have that name: "api-run-1" or "run-1".
+func isCopyName(name string) bool {
+	i := strings.LastIndex(name, "run-")
+	return i >= 0 && (i == 0 || name[i-1] == '-') && project.IsReplica(name[i:], "run")
 }
 
 // labels reads the project that a supervisor has left in its state folder.

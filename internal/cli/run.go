@@ -29,6 +29,7 @@ type copyOptions struct {
 	remove  bool
 	detach  bool
 	retries int
+	guard   int // the pid of that of a project that was begun for the copy
 }
 
 func newRun(env *Env) *cobra.Command {
@@ -38,18 +39,22 @@ func newRun(env *Env) *cobra.Command {
 		Short: "Run a copy of a service once, or a command",
 		Long: `Runs one more process like the main one of a service, once and in the foreground: in
 its environment and folder, with its secrets, as its user, under limits of the same
-size. With a command, that runs instead of the service's own. The project must be
-running; what the service depends on is started first, and stays. Flags of run come
-before the name of the service. Without a service, "run -- COMMAND" has the container's
-own environment.
+size. With a command, that runs instead of the service's own. Flags of run come before
+the name of the service. Without a service, "run -- COMMAND" has the container's own
+environment.
+
+What the service depends on is started first, and stays. Where nothing runs, the project
+is begun with only that, and goes down after the last copy, unless somebody has started
+something meanwhile. --no-deps starts nothing but the copy.
 
 What it prints is kept as well: "nix2gpu logs SERVICE-run-1" shows the first copy's,
 and the last 20 of each service are there. At a terminal the command gets one of its own,
 of the same size. Its exit code is that of run. It ends with the project at the latest.
 
 With -d it runs in the background, without a terminal; run prints its name once it runs.
-In ps, status, wait, logs, stop and kill a copy is called by its name, "api-run-1"; down
-ends it, too.
+In ps, status, wait, logs, stop and kill a copy is called by its name, "api-run-1"; "wait
+--for exited" has its exit code. down ends it, too. Where nothing ran before, the project
+goes down after it, in the background.
 
 A copy is not supervised: its probes are not asked, and it is not restarted. One that
 would need the ports of the running service is refused; with a command of its own it is
@@ -102,14 +107,31 @@ func runRun(ctx context.Context, env *Env, opts *copyOptions) error {
 		return err
 	}
 	c, layout, err := opts.target.find(ctx, env)
+	if errors.Is(err, control.ErrNotRunning) && err != error(errBooting) && env.remote.host == "" {
+		return opts.begin(ctx, env, own)
+	}
 	if err != nil {
 		return err
 	}
+	return opts.in(ctx, env, c, layout, own)
+}
+
+// in runs the copy in a project that runs, and tells it how the copy has ended.
+func (opts *copyOptions) in(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, own []string) error {
 	copied, err := opts.ask(ctx, env, c, layout)
 	if err != nil {
 		return err
 	}
-	return opts.live(ctx, env, copied, own)
+	exit, err := opts.live(ctx, env, copied, own)
+	if err != nil {
+		exit = project.Exit{Code: exitCode(execFailed(err)), Error: err.Error()}
+	}
+	// What fails is only that nobody learns it; it does if the project is ending.
+	_ = tellEnd(ctx, c, control.EndedCopy{Name: copied.Name, Exit: &exit})
+	if err != nil || exit.Success() {
+		return err
+	}
+	return &endError{&exitError{code: exit.Code}}
 }
 
 // ask lets what the copy depends on be started, and asks what it is. Meanwhile it says
@@ -171,9 +193,8 @@ func (opts *copyOptions) needs(ctx context.Context, c *client.Client) (ids []str
 	return ids, nil
 }
 
-// live runs the copy to its end. The error is its exit code, or says why it could not
-// be run.
-func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Copy, own []string) error {
+// live runs the copy to its end. The error says why it could not be run.
+func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Copy, own []string) (exit project.Exit, err error) {
 	signals := make(chan os.Signal, 16)
 	// PIPE is among them so that a reader of ours who goes away ends the command, and
 	// not us before it.
@@ -181,15 +202,15 @@ func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Cop
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGPIPE)
 	defer signal.Stop(signals)
 	if err := handOver(ctx); err != nil {
-		return err
+		return exit, err
 	}
 	self, err := env.selfPath()
 	if err != nil {
-		return err
+		return exit, err
 	}
-	host, err := process.New(process.Options{Launch: []string{self, "launch"}})
+	host, err := process.New(process.Options{Launch: []string{self, "launch"}, Spare: opts.guard})
 	if err != nil {
-		return err
+		return exit, err
 	}
 	defer host.Close()
 	spec := specIn(&copied.Surroundings, own)
@@ -211,11 +232,11 @@ func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Cop
 	}
 	defer r.close()
 	if err := r.open(&spec); err != nil {
-		return err
+		return exit, err
 	}
 	p, err := host.Start(spec)
 	if err != nil {
-		return err
+		return exit, err
 	}
 	if err := p.Unlimited(); err != nil {
 		fmt.Fprintf(env.Stderr, "nix2gpu: %v\n", err)
@@ -224,21 +245,18 @@ func (opts *copyOptions) live(ctx context.Context, env *Env, copied *control.Cop
 		fmt.Fprintf(env.Stderr, "%s: started; \"nix2gpu logs %[1]s\" shows its output\n", copied.Name)
 	}
 	if err := r.begin(p.PID()); err != nil {
-		return err
+		return exit, err
 	}
 	if opts.detach {
 		if err := env.detached(copied.Name); err != nil {
-			return err
+			return exit, err
 		}
 	}
-	exit := attend(p, r, signals, time.Duration(copied.Grace))
+	exit = attend(p, r, signals, time.Duration(copied.Grace))
 	if len(p.Left()) == 0 { // else a process that can't be ended has the other end
 		r.await(signals)
 	}
-	if exit.Success() {
-		return nil
-	}
-	return &endError{&exitError{code: exit.Code}}
+	return exit, nil
 }
 
 // hangUpGrace is what a copy gets when its project or our terminal goes: whoever ends

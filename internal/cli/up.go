@@ -40,6 +40,7 @@ type upOptions struct {
 	listen listenFlags
 	token  string // of the control API over TCP, which a variable holds
 	anew   bool   // what was printed before is removed
+	guard  int    // the pid of the guard that detach has started
 }
 
 func newUp(env *Env) *cobra.Command {
@@ -145,12 +146,8 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		l.writeNotes(env)
 		return dryRun(env, l.asDefined(), ids)
 	}
-	if l.baked { // the steps of boot that have not run yet
-		m, err := l.initialise(ctx, env, "info", nil)
-		if err != nil {
-			return err
-		}
-		env.Environ = m.Environ
+	if err := l.finishBoot(ctx, env); err != nil {
+		return err
 	}
 	u := &upRun{
 		env: env, opts: &opts, def: l, job: opts.job(env, l, ids, end, over),
@@ -163,6 +160,18 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 		}),
 	}
 	return untilOurs(ctx, u.layout, u.join, u.begin)
+}
+
+// finishBoot runs, in an image of ours, the steps of boot that have not run yet.
+func (l *loaded) finishBoot(ctx context.Context, env *Env) error {
+	if !l.baked {
+		return nil
+	}
+	m, err := l.initialise(ctx, env, "info", nil)
+	if err == nil {
+		env.Environ = m.Environ
+	}
+	return err
 }
 
 // An upRun is one run of "up", once it is known what to run.

@@ -50,7 +50,8 @@ still booting, it waits for that first. Every five seconds it prints what it wai
 and why.
 
 With --for completed or exited, the exit code is the service's own. After --timeout it is
-124. For a copy that "run" makes, such as api-run-1, it waits until that has ended.`,
+124. For a copy that "run" makes, such as api-run-1, it waits until that has ended; the
+ends of the last 20 of each service are known as long as the project runs.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
