@@ -70,9 +70,9 @@ var pcDiffers = map[string]string{
 	"up --detached":          "returns when the processes were started",
 	"up --detach-on-success": "waits without a terminal interface, as --wait does",
 	"up --detached-with-tui": "the same as --detached",
-	"run":                    "arguments after -- are a command in place of the process's own, while the project runs; else they are refused",
+	"run":                    "arguments after -- are a command in place of the process's own, which process-compose adds them to",
 	"attach":                 "connects with the terminal of one process, of this machine's project",
-	"process logs":           "all runs, from files; --raw-log leaves out the name of a single process, too",
+	"process logs":           "all runs, from files; each line begins with the name of its process, also of a single one: --raw-log leaves it out",
 	"process stop":           "one that does not run is no error",
 	"project update":         "--config may be left out: it then reads the same files again",
 	"graph":                  "ascii and mermaid also have the processes without dependencies",
@@ -85,6 +85,19 @@ var pcNotOurs = map[string]string{
 	"version update": "not there: a package manager, or whoever has put the program there, replaces it",
 	"docs":           "not there: docs/reference/cli.md is written with the program",
 	"schema":         "not there: its own schema describes its files",
+}
+
+// pcElsewhere is what differs and belongs to no verb, and the test that shows it, with what it holds.
+var pcElsewhere = []struct{ what, theirs, ours, test, line string }{
+	{"port", "8080, without a token unless one is set", "none, unless `up -p PORT`; then always with a token: that of `--token-file`, `PC_API_TOKEN`, `PC_API_TOKEN_PATH`, or one that is made, which verbs in the project's folder find",
+		"cmd/nix2gpu/testdata/script/process-compose-flags.txtar", "no port is open; --port opens one"},
+	{"other machines", "by http", "by https only: `--listen` with `--listen-cert-file`, and `-a https://…`",
+		"cmd/nix2gpu/testdata/script/listen.txtar", "https"},
+	{"what a port answers", "everything", "reading, start, stop and restart; the rest if `--listen-allow` names it. The control socket answers all",
+		"cmd/nix2gpu/testdata/script/listen.txtar", "--listen-allow"},
+	{"verbs without `-p` or `-u`", "ask port 8080", "ask the project of this folder, by its control socket",
+		"cmd/nix2gpu/testdata/script/process-compose-flags.txtar", "exec process-compose status"},
+	{"an unknown process", "400", "404", "control/server/processcompose_test.go", `"GET /process/nobody", "", 404`},
 }
 
 // TestProcessComposeTable compares each verb and flag of process-compose with our parser, and
@@ -160,11 +173,11 @@ func TestProcessComposeTable(t *testing.T) {
 			if short != "" {
 				text = "`-" + short + "`, " + text
 			}
-			switch says := says(verb, name); {
+			switch differs := says(verb, name); {
 			case f.Hidden && vain[name] != "":
 				without = append(without, text)
-			case says != "":
-				different = append(different, text+": "+says)
+			case differs != "":
+				different = append(different, text+": "+differs)
 			default:
 				same = append(same, text)
 			}
@@ -184,6 +197,14 @@ func TestProcessComposeTable(t *testing.T) {
 	for key := range pcDiffers {
 		if !used[key] {
 			t.Errorf("pcDiffers has %q, which is no verb or flag", key)
+		}
+	}
+	b.WriteString("\n| | process-compose | here |\n|---|---|---|\n")
+	for _, row := range pcElsewhere {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", row.what, row.theirs, row.ours)
+		test, err := os.ReadFile(filepath.Join(testkit.Root(), row.test))
+		if err != nil || !strings.Contains(string(test), row.line) {
+			t.Errorf("nothing shows %q: %s lacks %q (%v)", row.what, row.test, row.line, err)
 		}
 	}
 	page := filepath.Join(testkit.Root(), "docs/reference/process-compose.md")

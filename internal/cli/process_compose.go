@@ -106,6 +106,14 @@ func (o *pcOptions) addFileFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.dotenv, "disable-dotenv", false, "do not read .env")
 }
 
+// runCommand runs a command in place of a process's own, where nothing runs yet.
+func (o *pcOptions) runCommand(ctx context.Context, process string, command []string) error {
+	o.fromEnvironment()
+	t := o.up.target
+	t.namespaces, t.noDotEnv, t.services = o.namespaces, o.dotenv, []string{process}
+	return execFailed(runRun(ctx, o.env, &copyOptions{target: t, command: command, noDeps: o.up.noDeps, retries: manyExits}))
+}
+
 func (o *pcOptions) run(ctx context.Context, args []string) error {
 	o.fromEnvironment()
 	if o.withTUI {
@@ -162,8 +170,8 @@ func newPCRun(env *Env, g *pcGlobals) *cobra.Command {
 		Short: "Run a process to its end, with what it depends on",
 		Long: `Runs a process in the foreground, and what it depends on; when it has ended, all is stopped,
 and its exit code is that of run. Where the project runs already, it runs a copy of the
-process, beside which what the process depends on goes on; a command after "--" then
-replaces the process's own.`,
+process, beside which what the process depends on goes on. A command after "--" replaces
+the process's own.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, _, err := (&target{files: o.up.target.files}).find(cmd.Context(), env)
@@ -182,7 +190,7 @@ replaces the process's own.`,
 			case len(args) == 0:
 				return usageError("run needs the name of a process")
 			case len(args) > 1:
-				return hint(usageError("not supported: arguments for a process while nothing runs"), "start the project with \"process-compose up -D\", then run")
+				return o.runCommand(cmd.Context(), args[0], args[1:])
 			}
 			o.up.codeFrom = args[0]
 			return o.run(cmd.Context(), args)
