@@ -10,6 +10,6 @@
   };
   services.postgresql.tcp = { enable = true; port = 6001; enableTCPIP = true; createDatabase = false; };
   services.postgresql.file = { enable = true; port = 6002; initialScript = "./user-script.sql"; };
-  services.postgresql.copy = { enable = true; port = 6003; extensions = ps: [ ps.hypopg ]; standbyOf = { host = "127.0.0.1"; port = 6000; user = "boss"; passwordFile.secret = "user-secret"; slot = "copy"; }; };
+  services.postgresql.copy = { enable = true; port = 6003; extensions = ps: [ ps.hypopg ]; standbyOf = { host = "localhost"; port = 6000; user = "boss"; passwordFile.secret = "user-secret"; slot = "copy"; }; };
   services.postgresql.second = { enable = true; port = 6004; standbyOf = { port = 6000; password.secret = "user-secret"; }; };
 }
