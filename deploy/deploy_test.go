@@ -288,7 +288,7 @@ func TestTableIsWhole(t *testing.T) {
 // inside are the fields of a project that the image itself holds, in its project.json
 // or its configuration. Every other one is a need.
 var inside = map[string]string{
-	"Project": "Version Name Services Processes Files Users OnFailed Container Notes Active Listen Metrics Logs Compose",
+	"Project": "Version Name Services Processes Files Users OnFailed Container Notes Active Listen Metrics Logs Compose Unwatched",
 	// Registries, Tag and others matter only to the build.
 	"Container": "Env EnvCommands Labels User WorkingDir Tag Startup SSHDConfig SystemPkgs CopyToRoot Archives FromImage FromImagePos Registries MaxLayers Variant",
 	"Tailscale": "Hostname Tags Pos",
