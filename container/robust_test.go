@@ -139,6 +139,20 @@ func TestBelowAnInit(t *testing.T) {
 	}
 }
 
+// Services have what the steps of boot have set, and nothing of what these have taken away,
+// also where boot is not PID 1.
+func TestEnvironmentBelowAnInit(t *testing.T) {
+	e := engine.Docker(t)
+	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services.custom."job" = {
+		enable = true; restart = "no"; command = "echo \"$XDG_RUNTIME_DIR, password: $ROOT_PASSWORD.\"";
+	}; }`)
+	id := e.Container("--init", "-e", "ROOT_PASSWORD=hunter2", "my-container:latest")
+	if logs, want := e.WaitLogs(id, ", password: "), "/run/user/0, password: .\n"; !strings.Contains(logs, want) {
+		t.Errorf("%q is missing in\n%s", want, logs)
+	}
+	e.MustExec("rm", "-f", id)
+}
+
 func TestAThousandOrphans(t *testing.T) {
 	e := engine.Docker(t)
 	image(t, e, "my-container:latest", `{ perSystem.nix2gpu."my-container".services = {

@@ -48,7 +48,7 @@ func newGuardLink(fd int, grace time.Duration) (*guardLink, error) {
 	}
 	go func() {
 		if n, err := g.file.Read(make([]byte, 1)); n == 0 && !errors.Is(err, os.ErrClosed) {
-			close(g.gone) // it never writes, so it has died
+			close(g.gone) // it writes no more once it listens, so it has died
 		}
 	}()
 	return g, nil
@@ -154,12 +154,12 @@ func AwaitGuard(fd int) bool {
 	}
 }
 
-// StartGuarded starts argv, the supervisor, for a guard that takes our place by exec, so
-// that both programs load at the same time. The arguments that it returns are the last of
-// GuardMain's. If we never become that guard, the supervisor ends and has done nothing.
-func StartGuarded(path string, argv []string) (started []string, err error) {
+// StartGuarded starts argv, the supervisor, with the environment env, for a guard that takes
+// our place by exec, so that both programs load at the same time. What it returns is for
+// GuardMain, there. If we never become that guard, the supervisor ends and has done nothing.
+func StartGuarded(path string, argv, env []string) (started []string, err error) {
 	var g guard
-	if err := g.start(path, argv); err != nil {
+	if err := g.start(path, argv, env); err != nil {
 		return nil, err
 	}
 	if _, err := unix.FcntlInt(uintptr(g.link), unix.F_SETFD, 0); err != nil {
@@ -179,8 +179,9 @@ func (g *guard) take(started []string) (err error) {
 	return err
 }
 
-// GuardMain runs argv, the supervisor, as its child, unless it is started already. The child gets all descriptors that
-// we were given and one more, whose number is its last argument: see [Options.Guard].
+// GuardMain runs argv, the supervisor, as its child, unless StartGuarded has started it. The
+// child gets all descriptors that we were given and one more, whose number is its last
+// argument: see [Options.Guard] and [AwaitGuard].
 // GuardMain passes signals on, waits for the end of the supervisor, and returns its exit
 // code. If the supervisor is killed, the kernel makes all that it ran our children,
 // however it hides. GuardMain ends that first, and then returns an error. The code of an
@@ -211,7 +212,7 @@ func GuardMain(path string, argv, started []string, listening func() error) (cod
 		return 1, errors.New("this kernel does not let us adopt orphaned processes")
 	}
 	if g.pid == 0 {
-		if err := g.start(path, argv); err != nil {
+		if err := g.start(path, argv, os.Environ()); err != nil {
 			return 1, err
 		}
 	}
@@ -291,7 +292,7 @@ type guard struct {
 
 // start starts the supervisor in a process group of its own. So a signal from the terminal
 // reaches it once, through us.
-func (g *guard) start(path string, argv []string) error {
+func (g *guard) start(path string, argv, env []string) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("cannot start the supervisor: %v", err)
@@ -301,7 +302,7 @@ func (g *guard) start(path string, argv []string) error {
 	}
 	argv = append(append([]string(nil), argv...), strconv.Itoa(pair[1]))
 	g.pid, err = syscall.ForkExec(path, argv, &syscall.ProcAttr{
-		Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setpgid: true},
+		Env: env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	unix.Close(pair[1])
 	if err != nil {

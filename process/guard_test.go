@@ -44,7 +44,7 @@ func become(args []string) int {
 // abandon starts supervise and never becomes its guard.
 func abandon(args []string) int {
 	os.Setenv("HELPER", "supervise")
-	started, err := process.StartGuarded(os.Args[0], append([]string{os.Args[0]}, args...))
+	started, err := process.StartGuarded(os.Args[0], append([]string{os.Args[0]}, args...), append(os.Environ(), "GIVEN=yes"))
 	os.Setenv("STARTED", strings.Join(started, " "))
 	return status(err)
 }
@@ -150,6 +150,17 @@ func TestGuardThatStarts(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != int(unix.SIGTERM) {
 		t.Errorf("it ended with %d, want the supervisor's code", code)
 	}
+}
+
+// The supervisor has the environment that it was given, which need not be ours.
+func TestEnvironmentOfAGuardedSupervisor(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "given")
+	cmd, _, _ := supervisor(t, true, 1, "echo given $GIVEN >"+file+"; "+ignoring, filepath.Join(t.TempDir(), "journal"), "given")
+	if got, err := os.ReadFile(file); err != nil || string(got) != "given yes\n" {
+		t.Errorf("its service has %q, %v", got, err)
+	}
+	cmd.Process.Signal(unix.SIGTERM)
+	cmd.Wait()
 }
 
 const ignoring = `trap "" TERM HUP INT; echo $$; while :; do sleep 1000; done`

@@ -61,8 +61,8 @@ type Options struct {
 	// Journal is a file that lists what runs, so that, if we die suddenly, the next
 	// Host with the same file ends it first. "": none.
 	Journal string
-	// Guard is the descriptor that we have from [GuardMain]. 0: there is no guard. PID
-	// 1 needs none, since its end is the container's.
+	// Guard is the descriptor that we have from [GuardMain], after [AwaitGuard]. 0: there
+	// is no guard. PID 1 needs none, since its end is the container's.
 	Guard int
 	// GuardGrace is how long the guard waits between StopSignal and SIGKILL. Default:
 	// 800ms.

@@ -314,7 +314,7 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 	args := []string{"supervise", fmt.Sprint(f.Fd())}
 	if !process.IsInit() { // else no guard: the end of PID 1 ends everything
 		args = append(args, attached)
-		started, err := process.StartGuarded(env.Self, append([]string{env.Args[0]}, args...))
+		started, err := process.StartGuarded(env.Self, append([]string{env.Args[0]}, args...), env.Environ)
 		if err != nil {
 			return err
 		}
