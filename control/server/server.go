@@ -417,10 +417,6 @@ func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Ac
 		}
 		verb := path.Base(r.URL.Path)
 		copies := s.copiesOf(verb, &a)
-		ended, err := s.awaitCopies(r.Context(), verb, copies, a.For)
-		if err != nil {
-			return err
-		}
 		ids, err := s.resolve(r.Context(), a.Services)
 		if err != nil {
 			return err
@@ -436,6 +432,10 @@ func acts(do func(s *Server, ctx context.Context, ids []project.ID, a control.Ac
 			about(r, "signal", a.Signal)
 		}
 		if err := s.tell(verb, copies, a.Signal); err != nil {
+			return err
+		}
+		ended, err := s.awaitCopies(r.Context(), verb, copies, a.For)
+		if err != nil {
 			return err
 		}
 		if len(ids) == 0 && len(copies) > 0 { // do would take that for all services

@@ -47,6 +47,12 @@ func (oneCopy) Running() []control.RunningCopy {
 	return []control.RunningCopy{{Name: "api-run-1", Command: []string{"psql", "--password", "hunter3"}}}
 }
 
+func (oneCopy) Ended(string) bool { return false }
+
+func (oneCopy) Await(context.Context, string) (control.EndedCopy, error) {
+	return control.EndedCopy{}, errors.New("it is waited for")
+}
+
 // serveTCP serves a fake over TCP, and returns the address.
 func serveTCP(t *testing.T, f *fake, opts server.TCP, before func(*server.Server)) string {
 	t.Helper()
@@ -80,6 +86,15 @@ func plainClient(t *testing.T) *http.Client {
 	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(hc.CloseIdleConnections)
 	return hc
+}
+
+// A name that nobody has is told at once, and not when the copies beside it have ended.
+func TestWaitForACopyAndForNobody(t *testing.T) {
+	url := "http://" + serveTCP(t, newFake(), server.TCP{Token: writeToken(t, secretToken)}, nil)
+	status, text := ask(t, plainClient(t), "POST", url+"/v1/wait", `{"services":["api-run-1","nobody"],"for":"exited"}`, "Authorization", "Bearer "+secretToken)
+	if status != 404 {
+		t.Errorf("got %d %s, want 404", status, text)
+	}
 }
 
 func TestTCPAdmitsByToken(t *testing.T) {
