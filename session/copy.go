@@ -31,7 +31,7 @@ func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunReq
 	if err != nil {
 		return nil, err
 	}
-	defer s.copies.prepare()()
+	defer s.copies.prepare(pid)()
 	name, live := "run", false
 	proc := &project.Process{ID: "run", Service: "run", Role: project.Main, User: p.Container.User}
 	if service := p.Services[id]; service != nil {
@@ -183,8 +183,8 @@ type copies struct {
 	// The others are about a project that was begun for copies. It ends with the last of
 	// them, unless somebody has started more meanwhile.
 	lone      bool
-	beginner  int // the pid of who has begun it, and has asked for no copy yet
-	preparing int // requests for a copy that are not answered yet
+	beginner  int         // the pid of who has begun it, until that has run its copy, or none
+	preparing map[int]int // how many requests for a copy are not answered yet, by who asks
 	end       func()
 }
 
@@ -219,6 +219,9 @@ func (c *copies) watchBeginner(ctx context.Context, pid int) {
 	if info, err := process.Inspect(pid); err == nil {
 		process.AwaitEnd(ctx, pid, info.Start)
 	}
+	if ctx.Err() != nil {
+		return // it has ended without us
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.beginner = 0
@@ -232,22 +235,28 @@ func (c *copies) joined() {
 	c.lone = false
 }
 
-// prepare says that a copy is about to be run; what it returns, that it runs, or never will.
-func (c *copies) prepare() (done func()) {
+// prepare says that a copy for the process pid is about to be run; what it returns, that it
+// runs, or never will.
+func (c *copies) prepare(pid int) (done func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.preparing++
+	if c.preparing == nil {
+		c.preparing = map[int]int{}
+	}
+	c.preparing[pid]++
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.preparing--
+		if c.preparing[pid]--; c.preparing[pid] <= 0 {
+			delete(c.preparing, pid)
+		}
 		c.endIfLast()
 	}
 }
 
 // endIfLast ends a project that was begun for copies once there is none. The lock is held.
 func (c *copies) endIfLast() {
-	if !c.lone || c.beginner != 0 || c.preparing > 0 {
+	if !c.lone || c.beginner != 0 || len(c.preparing) > 0 {
 		return
 	}
 	for _, by := range c.runs {
@@ -288,17 +297,26 @@ func (l *lender) ended(how control.EndedCopy) {
 	}
 }
 
-// Tell takes from the process pid how the copy that it has run ended.
+// Tell takes from the process pid how the copy that it has run ended; without a name, that it
+// runs none, also if it has asked for one and did not wait for the answer.
 func (c *copies) Tell(how control.EndedCopy, pid int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if by := c.runs[how.Name]; by != nil && by.pid == pid {
-		by.ended(how)
-		if c.takeBack != nil {
-			c.takeBack(pid)
+	switch by := c.runs[how.Name]; {
+	case how.Name == "":
+		delete(c.preparing, pid)
+		for name, by := range c.runs {
+			if by.pid == pid {
+				by.ended(control.EndedCopy{Name: name})
+			}
 		}
-	} else if how.Name != "" {
+	case by != nil && by.pid == pid:
+		by.ended(how)
+	default:
 		return &control.Error{Code: control.CodeConflict, Msg: fmt.Sprintf("pid %d runs no copy %q", pid, how.Name), Hint: copiesListed}
+	}
+	if c.takeBack != nil {
+		c.takeBack(pid)
 	}
 	if c.beginner == pid {
 		c.beginner = 0
@@ -330,6 +348,11 @@ func (c *copies) Await(ctx context.Context, name string) (control.EndedCopy, err
 	case <-by.over:
 		return by.how, nil
 	case <-c.closed:
+		select {
+		case <-by.over: // before that, perhaps
+			return by.how, nil
+		default:
+		}
 		return control.EndedCopy{}, &control.Error{Code: control.CodeFailed, Msg: "the project ended first", Hint: "\"nix2gpu logs\" shows what the copy has printed"}
 	case <-ctx.Done():
 		return control.EndedCopy{}, context.Cause(ctx)

@@ -94,6 +94,11 @@ func TestCopyEnds(t *testing.T) {
 	if _, err := c.Await(t.Context(), three); !errors.Is(err, control.ErrFailed) {
 		t.Errorf("the project ended first: %v", err)
 	}
+	for range 20 { // a select takes any of two
+		if end, err := c.Await(t.Context(), one); err != nil || end.Exit == nil {
+			t.Fatalf("the copy ended first: %+v, %v", end, err)
+		}
+	}
 }
 
 // A project that was begun for copies ends with the last of them, and with who has begun it.
@@ -119,17 +124,38 @@ func TestLastCopyEndsTheProject(t *testing.T) {
 	}
 	last, joined, killed := new(copies), new(copies), new(copies)
 	ended := begun(last)
-	done := last.prepare()
+	done := last.prepare(pid)
 	name, _ := last.next("api-run", nil, none, pid, control.RunningCopy{})
 	done()
 	goesOn(ended, "while a copy runs")
-	done = last.prepare()
+	done = last.prepare(os.Getpid())
 	if err := last.Tell(control.EndedCopy{Name: name}, pid); err != nil {
 		t.Error(err)
 	}
 	goesOn(ended, "while another is prepared")
 	done()
 	<-ended
+
+	// Who has begun it gives up: a request of its own that it no longer waits for, and a copy
+	// of which it does not know, keep nothing.
+	impatient := new(copies)
+	ended = begun(impatient)
+	done = impatient.prepare(pid)
+	name, _ = impatient.next("api-run", nil, none, pid, control.RunningCopy{})
+	var back []int
+	impatient.takeBack = func(pid int) { back = append(back, pid) }
+	if err := impatient.Tell(control.EndedCopy{}, pid); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-ended:
+	default:
+		t.Error("it goes on, and nobody wants it")
+	}
+	if !impatient.Ended(name) || len(back) != 1 {
+		t.Errorf("the copy has ended: %t; its runner was taken back %d times, want once", impatient.Ended(name), len(back))
+	}
+	done()
 
 	stays := begun(joined)
 	joined.joined()
