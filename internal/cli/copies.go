@@ -107,7 +107,8 @@ func (opts *actOptions) stopCopies(ctx context.Context, env *Env, c *client.Clie
 			fmt.Fprintf(env.Stdout, "%s: stopping\n", name)
 			continue
 		}
-		if _, err := c.WaitCopy(ctx, name); err != nil {
+		// Its project may have been begun for it, and be gone with it.
+		if _, err := c.WaitCopy(ctx, name); err != nil && !errors.Is(err, control.ErrNotRunning) {
 			return err
 		}
 		fmt.Fprintf(env.Stdout, "%s: stopped (%s)\n", name, briefly(env.Now().Sub(began)))

@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
@@ -113,5 +115,26 @@ func TestWaitForACopy(t *testing.T) {
 		if exitCode(err) != test.code || err == nil && !slices.Equal(others, []string{"db"}) {
 			t.Errorf("%+v: got %v, %v", test, others, err)
 		}
+	}
+}
+
+// A copy that is stopped may be the last, and the project gone before the end of the copy is
+// asked for.
+func TestStopOfTheLastCopy(t *testing.T) {
+	c := answerEvents(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/v1/state":
+			json.NewEncoder(w).Encode(control.State{Copies: []control.RunningCopy{{Name: "api-run-1"}}})
+		case "/v1/stop":
+			json.NewEncoder(w).Encode(control.Reply{Copies: []string{"api-run-1"}})
+		default:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			json.NewEncoder(w).Encode(control.ErrNotRunning)
+		}
+	})
+	var out strings.Builder
+	opts := actOptions{target: target{services: []string{"api-run-1"}}}
+	if err := opts.stopCopies(t.Context(), &Env{Stdout: &out, Now: time.Now}, c); err != nil || !strings.HasPrefix(out.String(), "api-run-1: stopped (") {
+		t.Errorf("%v; it printed %q", err, out.String())
 	}
 }
