@@ -155,13 +155,18 @@ func TestPickServices(t *testing.T) {
 }
 
 func TestJoinArgs(t *testing.T) {
+	root := newRoot(&Env{})
 	for _, c := range []struct{ in, want string }{
 		{"eval --arg n 1 -E x", "eval --arg n=1 -E x"},
 		{"eval --arg n=1 file", "eval --arg n=1 file"},
 		{"eval --argstr s a=b --json", "eval --argstr s=a=b --json"},
+		{"--color never eval --option a b -E x", "--color never eval --option a=b -E x"},
 		{"up --arg", "up --arg"},
+		{"exec web -- jq -n --arg n 1 $n", "exec web -- jq -n --arg n 1 $n"},
+		{"run web jq -n --arg n 1 $n", "run web jq -n --arg n 1 $n"},
+		{"boot jq -n --arg n 1 $n", "boot jq -n --arg n 1 $n"},
 	} {
-		if got := joinArgs(strings.Fields(c.in)); !slices.Equal(got, strings.Fields(c.want)) {
+		if got := joinArgs(root, strings.Fields(c.in)); !slices.Equal(got, strings.Fields(c.want)) {
 			t.Errorf("joinArgs(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}

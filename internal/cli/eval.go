@@ -80,8 +80,12 @@ line; switches of Nix that mean nothing here are accepted by either.`,
 }
 
 // joinArgs joins the two words behind nix's --arg, --argstr and --option into one, which
-// is all that a flag of ours can take.
-func joinArgs(args []string) []string {
+// is all that a flag of ours can take. Those of other verbs are left alone: they may be
+// another program's, such as jq's.
+func joinArgs(root *cobra.Command, args []string) []string {
+	if cmd, _, err := root.Find(args); err != nil || cmd.Flags().Lookup("argstr") == nil {
+		return args
+	}
 	var out []string
 	for i := 0; i < len(args); i++ {
 		if slices.Contains([]string{"--arg", "--argstr", "--option"}, args[i]) && i+2 < len(args) && !strings.Contains(args[i+1], "=") {

@@ -51,7 +51,7 @@ func run(ctx context.Context, env *Env) int {
 		table = newProcessCompose
 	}
 	root := table(env)
-	root.SetArgs(fileBefore(root, joinArgs(arguments(env))))
+	root.SetArgs(fileBefore(root, joinArgs(root, arguments(env))))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
