@@ -207,8 +207,9 @@ func childrenAt(dir string, tid int) (children []int, ok bool) {
 	return children, true
 }
 
-// FirstChild returns the pid of the oldest child of a process; 0 if it has none.
-func FirstChild(pid int) int {
+// FirstChild returns the pid of the oldest child of a process, except for one; 0 if it has
+// no other.
+func FirstChild(pid, except int) int {
 	all, ok := childrenOf(pid)
 	if !ok {
 		t, err := readTable()
@@ -219,7 +220,7 @@ func FirstChild(pid int) int {
 	}
 	first, start := 0, uint64(0)
 	for _, child := range all {
-		if info, err := Inspect(child); err == nil && !info.dead() && (first == 0 || info.Start < start) {
+		if info, err := Inspect(child); err == nil && child != except && !info.dead() && (first == 0 || info.Start < start) {
 			first, start = child, info.Start
 		}
 	}

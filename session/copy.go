@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sort"
 	"strconv"
@@ -393,8 +394,9 @@ func (c *copies) Signal(name string, sig project.Signal) (bool, error) {
 	return true, process.SignalLent(by.program(), sig)
 }
 
-// program is the pid of what the lender runs; before it runs anything, its own.
-func (l *lender) program() int { return cmp.Or(process.FirstChild(l.pid), l.pid) }
+// program is the pid of what the lender runs; before it runs anything, its own. If it has
+// begun this project, our guard is a child of it, too.
+func (l *lender) program() int { return cmp.Or(process.FirstChild(l.pid, os.Getppid()), l.pid) }
 
 // next is the name of the next copy, which pid runs: higher than all of which there
 // are logs. old are the logs that are too many; none of a copy that still runs.
