@@ -27,8 +27,9 @@ func marksAndLines(t *testing.T, dir string) string {
 // run that prints nothing is no earlier one, unless something came before it.
 func TestFreshLogBeginsWithItsFirstLine(t *testing.T) {
 	dir := t.TempDir()
-	open := func() (*Hub, *Source) {
-		h, err := Open(Options{Dir: dir})
+	open := func(opts Options) (*Hub, *Source) {
+		opts.Dir = dir
+		h, err := Open(opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,12 +52,12 @@ func TestFreshLogBeginsWithItsFirstLine(t *testing.T) {
 		<-r.Done()
 	}
 
-	h, s := open()
+	h, s := open(Options{})
 	run(s, 100, "")
 	h.Close(t.Context())
 	want("none")
 
-	h, s = open()
+	h, s = open(Options{})
 	run(s, 200, "one\ntwo\n")
 	want("start pid=200 restart=0; one; two")
 	if got, want := processes(t, dir, Query{}), "one 200 0\ntwo 200 0"; got != want {
@@ -66,7 +67,7 @@ func TestFreshLogBeginsWithItsFirstLine(t *testing.T) {
 	want("start pid=200 restart=0; one; two; start pid=201 restart=0")
 	h.Close(t.Context())
 
-	h, s = open() // it is there already
+	h, s = open(Options{}) // it is there already
 	run(s, 300, "")
 	want("start pid=200 restart=0; one; two; start pid=201 restart=0; start pid=300 restart=0")
 	h.Close(t.Context())
@@ -74,12 +75,20 @@ func TestFreshLogBeginsWithItsFirstLine(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "web.log")); err != nil {
 		t.Fatal(err)
 	}
-	h, s = open()
+	h, s = open(Options{})
 	run(s, 400, "")
 	run(s, 401, "") // two runs, one of which is the earlier one
 	want("start pid=400 restart=0; start pid=401 restart=0")
 	run(s, 402, "three\n")
 	want("start pid=400 restart=0; start pid=401 restart=0; start pid=402 restart=0; three")
+	h.Close(t.Context())
+
+	if err := os.Remove(filepath.Join(dir, "web.log")); err != nil {
+		t.Fatal(err)
+	}
+	h, s = open(Options{Eager: true})
+	run(s, 500, "")
+	want("start pid=500 restart=0")
 	h.Close(t.Context())
 }
 

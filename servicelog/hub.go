@@ -22,6 +22,9 @@ type Options struct {
 	// Dir is the folder of the files. If it is missing, it is made with mode 0700. It
 	// must belong to us. Empty: no files are kept.
 	Dir string
+	// Eager makes a log when its first run begins, so that it can be found before that has
+	// printed anything.
+	Eager bool
 
 	// Stdout gets all lines. Nil: it gets none. Writes to a pipe, a terminal or a
 	// socket never block in a system call.
@@ -71,7 +74,7 @@ type Hub struct {
 	bound   atomic.Int64 // of all logs together, in bytes; 0: none
 	part    atomic.Int64 // how large a file may become because of that
 	opened  time.Time
-	found   map[string]found // logs that were there when it was opened, by name; nil: unknown
+	found   map[string]found // logs that were there when it was opened, by name; nil: it does not matter, or is unknown
 
 	counters map[string]*counter // by source; guarded by mu
 	limiters map[string]*limiter // the same
@@ -92,7 +95,9 @@ func Open(opts Options) (*Hub, error) {
 			return nil, err
 		}
 		h.dir = dir
-		h.found = findLogs(opts.Dir)
+		if !opts.Eager {
+			h.found = findLogs(opts.Dir)
+		}
 	}
 	if opts.Stdout != nil {
 		h.out = newOutput(opts.Stdout, opts.Stall, opts.style())

@@ -34,7 +34,7 @@ type way struct{ from, to, log *os.File }
 
 // keep opens the log.
 func (r *relay) keep(dir, name string) error {
-	hub, err := servicelog.Open(servicelog.Options{Dir: dir})
+	hub, err := servicelog.Open(servicelog.Options{Dir: dir, Eager: true})
 	if err != nil {
 		return err
 	}
