@@ -125,7 +125,7 @@ func runLogs(ctx context.Context, env *Env, opts logsOptions) error {
 		return err
 	}
 	names := labels(layout)
-	if len(query.Sources) == 0 && !running {
+	if len(query.Sources) == 0 && len(names.project.Services) == 0 && !running {
 		return &control.Error{Code: control.CodeNotRunning, Msg: "nothing has run here yet", Hint: "start it with \"nix2gpu up\""}
 	}
 	if len(opts.target.services) > 0 {
