@@ -107,17 +107,26 @@ func runRun(ctx context.Context, env *Env, opts *copyOptions) error {
 		return err
 	}
 	c, layout, err := opts.target.find(ctx, env)
-	if errors.Is(err, control.ErrNotRunning) && err != error(errBooting) && env.remote.host == "" {
+	none := errors.Is(err, control.ErrNotRunning) && err != error(errBooting) && env.remote.host == ""
+	if err == nil {
+		err = opts.in(ctx, env, c, layout, own)
+	}
+	if none || errors.Is(err, errEnding) {
 		return opts.begin(ctx, env, own)
 	}
-	if err != nil {
-		return err
-	}
-	return opts.in(ctx, env, c, layout, own)
+	return err
 }
 
-// in runs the copy in a project that runs, and tells it how the copy has ended.
+// in runs the copy in a project that runs, and tells it how the copy has ended. If that is
+// about to end, the error is errEnding.
 func (opts *copyOptions) in(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, own []string) error {
+	state, err := c.State(ctx)
+	switch {
+	case errors.Is(err, control.ErrNotRunning), err == nil && state.Phase != control.PhaseRunning:
+		return errEnding
+	case err != nil:
+		return err
+	}
 	copied, err := opts.ask(ctx, env, c, layout)
 	if err != nil {
 		return err

@@ -39,12 +39,8 @@ func (opts *copyOptions) begin(ctx context.Context, env *Env, own []string) erro
 	layout := rundir.Locate(env.rundirEnv(), l.instance(), l.root)
 	c := client.New(layout.Socket)
 	return untilOurs(ctx, layout, func(ctx context.Context) error {
-		state, err := awaitAnswer(ctx, c, layout)
-		switch {
-		case err != nil:
+		if _, err := awaitAnswer(ctx, c, layout); err != nil {
 			return err
-		case state.Phase != control.PhaseRunning:
-			return errEnding
 		}
 		return opts.in(ctx, env, c, layout, own)
 	}, func(ctx context.Context) error {
