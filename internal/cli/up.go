@@ -305,6 +305,7 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 	if err != nil {
 		return err
 	}
+	defer f.Close() // and no earlier: a file that nothing refers to any more is closed
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil {
 		return err
 	}
