@@ -220,3 +220,16 @@ func TestOpenSets(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// A part of a default comes from where the default does.
+func TestOriginInsideADefault(t *testing.T) {
+	_, sys := newSystem()
+	options := module.Options{"set": {Type: module.Attrs, Default: map[string]any{"a": 1}}, "list": {Type: module.Anything, Default: []any{1}}}
+	c := sys.Evaluate(t.Context(), module.Spec{Modules: []module.Module{module.Declare(options, nil)}}).Config()
+	if got := c.Origin("set", "a"); got.Priority != 1500 || got.IsOption {
+		t.Errorf("an attribute of a default: %+v", got)
+	}
+	if got := c.List("list")[0].Origin(); got.Priority != 1500 || got.IsOption {
+		t.Errorf("an element of a default: %+v", got)
+	}
+}

@@ -14,7 +14,8 @@ package module
 
 // How it works, for maintainers. A tree (tree.go) is one evaluation: it collects
 // modules (collect.go), and merges their declarations into levels, in which each name
-// is an option or a further level. An option is a slot (decl.go): it gets the
+// is an option or a further level. What the declarations say, whatever is assigned, is a
+// level's plan (plan.go), which the instances of a submodule share. An option is a slot (decl.go): it gets the
 // definitions that its level distributes to it, takes the properties off (merge.go),
 // keeps those of the best priority, and lets its type (type.go, compound.go) make one
 // value of them. A type makes slots again of the elements of sets and lists, and a tree

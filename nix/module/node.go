@@ -207,8 +207,10 @@ type constantNode struct {
 	i int // of the level's names
 }
 
-func (n constantNode) is() *fixed                    { return n.l.entries[n.i].fixed }
-func (n constantNode) plain() valueNode              { return valueNode{n.e, n.path(), n.is().val, from{}} }
+func (n constantNode) is() *fixed { return n.l.entries[n.i].fixed }
+func (n constantNode) plain() valueNode {
+	return valueNode{n.e, n.path(), n.is().val, from{slot: n.slot().s}}
+}
 func (n constantNode) in() *Evaluation               { return n.e }
 func (n constantNode) path() []string                { return append(slices.Clip(n.l.loc), n.l.names[n.i]) }
 func (n constantNode) value() eval.Value             { return n.is().val }

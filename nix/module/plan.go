@@ -22,9 +22,8 @@ type planned struct {
 	decls []rawDecl
 	ours  bool // only Go declares it
 
-	group *plan        // of a group that only Go declares; made when it is first needed
-	decl  *declaration // of an option that Go declares once; likewise
-	fixed *fixed       // likewise
+	group *plan  // of a group that only Go declares; made when it is first needed
+	fixed *fixed // of an option; likewise
 }
 
 // fixed says what an option is to which nothing is assigned: the same everywhere, if its
