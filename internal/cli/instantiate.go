@@ -88,7 +88,7 @@ func instantiate(ctx context.Context, env *Env, args []string) error {
 	if !in.eval && !in.parse && !in.dryRun {
 		return hint(errors.New("not supported: writing the files of derivations into a store"), "--eval evaluates, and --dry-run prints the paths that these files would have")
 	}
-	if len(in.names) == 0 {
+	if len(in.names) == 0 && !in.exprs {
 		in.names = []string{"default.nix"}
 	}
 	for _, name := range in.names {
@@ -226,7 +226,7 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 			if in.eval {
 				out = append(out, in.print(t, v))
 			} else {
-				out = append(out, derivationsIn(t, v, given, 0)...)
+				out = append(out, derivationsIn(t, v, given)...)
 			}
 		}
 	})
@@ -293,43 +293,90 @@ func pick(t *eval.Thread, v eval.Value, path string, given map[string]eval.Value
 	return v
 }
 
-// maxSets limits how deeply sets are looked through for derivations.
+// maxSets limits how deeply sets and lists are looked through for derivations.
 const maxSets = 100
 
-// derivationsIn returns the paths of the derivations in a value: of one, or of those in a
-// set or list, and in sets there that say so.
-func derivationsIn(t *eval.Thread, v eval.Value, given map[string]eval.Value, depth int) (paths []string) {
-	v = autoCall(t, v, given)
-	if t.IsDerivation(v) {
-		return []string{t.Text(t.Select(v, "drvPath"))}
+// A finder finds derivations as nix-instantiate does.
+type finder struct {
+	t     *eval.Thread
+	given map[string]eval.Value
+	seen  map[*eval.Attrs]bool // a derivation with two names is found once
+	paths []string
+}
+
+// derivationsIn returns the paths of the derivations in a value, each with its output if that
+// is not out.
+func derivationsIn(t *eval.Thread, v eval.Value, given map[string]eval.Value) []string {
+	f := finder{t: t, given: given, seen: map[*eval.Attrs]bool{}}
+	f.in(v, 0)
+	return f.paths
+}
+
+// is reports whether a value is a derivation, and notes its path.
+func (f *finder) is(v eval.Value) bool {
+	set, ok := v.(*eval.Attrs)
+	if !ok || !f.t.IsDerivation(set) {
+		return false
 	}
+	if f.seen[set] {
+		return true
+	}
+	f.seen[set] = true
+	path := f.t.Text(f.t.Select(set, "drvPath"))
+	if out := f.t.Text(f.t.Select(set, "outputName")); out != "out" {
+		path += "!" + out
+	}
+	f.paths = append(f.paths, path)
+	return true
+}
+
+// in looks into a value: a list, in which all must be or have derivations, or a set, in which
+// only those sets are looked into that say so. Functions in a set are left alone.
+func (f *finder) in(v eval.Value, depth int) {
 	if depth > maxSets {
-		t.Throw("sets with recurseForDerivations are nested more than %d deep", maxSets)
+		f.t.Throw("sets with recurseForDerivations, or lists, are nested more than %d deep", maxSets)
 	}
-	into := func(v eval.Value) {
-		v = autoCall(t, v, given)
-		if set, ok := v.(*eval.Attrs); ok && !t.IsDerivation(v) {
-			more, found := set.Get("recurseForDerivations")
-			if !found || !t.Bool(more) {
-				return
-			}
-		}
-		switch v.(type) {
-		case *eval.Attrs, *eval.List:
-			paths = append(paths, derivationsIn(t, v, given, depth+1)...)
-		}
+	v = autoCall(f.t, v, f.given)
+	if f.is(v) {
+		return
 	}
 	switch v := v.(type) {
 	case *eval.Attrs:
-		for _, v := range v.All() {
-			into(v)
+		for name, v := range v.All() {
+			if !isPlainName(name) {
+				continue
+			}
+			v = f.t.Force(v)
+			if f.is(v) {
+				continue
+			}
+			if set, ok := v.(*eval.Attrs); ok {
+				if more, found := set.Get("recurseForDerivations"); found && f.t.Bool(more) {
+					f.in(set, depth+1)
+				}
+			}
 		}
 	case *eval.List:
 		for i := range v.Len() {
-			into(v.At(i))
+			if elem := f.t.Force(v.At(i)); !f.is(elem) {
+				f.in(elem, depth+1)
+			}
 		}
 	default:
-		t.Throw("expression does not evaluate to a derivation (or a set or list of those), but to %s", eval.WithArticle(v))
+		f.t.Throw("expression does not evaluate to a derivation (or a set or list of those), but to %s", eval.WithArticle(v))
 	}
-	return paths
+}
+
+// isPlainName reports whether an attribute can be named on a command line without quotes.
+// Others are not looked at.
+func isPlainName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_':
+		case i > 0 && (c >= '0' && c <= '9' || c == '-' || c == '+'):
+		default:
+			return false
+		}
+	}
+	return name != ""
 }

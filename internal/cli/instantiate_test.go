@@ -45,7 +45,9 @@ var instantiateCases = []string{
 	"--dry-run -A n", "--dry-run -A m", "--dry-run -A a", "--dry-run -A x", "--eval -E '{ x }: x' --arg x 1", "--eval -E '{ x }: x'",
 	"--eval -E 'x: x' --arg x 1", "--eval-only --show-trace -E 'throw \"x\"'", "--eval --timeout 5 -E 1", "--eval -E '\"a\" + 1'", "--eval --arg x",
 	"--eval -E '{ a = 1; b = { c = 2; }; }' -A b.c -A a", "--eval -E '{ \"x.y\" = 3; }' -A '\"x.y\"'", "--eval -",
-	"--eval -A a.outPath", "--eval --option cores 1 --extra-experimental-features flakes -E 1", "--eval -A f", "--eval",
+	"--eval -A a.outPath", "--eval --option cores 1 --extra-experimental-features flakes -E 1", "--eval -A f", "--eval", "--eval -E",
+	"--dry-run other.nix -A one", "--dry-run other.nix -A lists", "--dry-run other.nix -A mixed", "--dry-run other.nix -A inner",
+	"--dry-run other.nix -A twice", "--dry-run other.nix -A functions", "--dry-run other.nix -A needs", "--dry-run other.nix -A odd", "--dry-run other.nix -A dev",
 }
 
 func TestInstantiateAgainstNix(t *testing.T) {
