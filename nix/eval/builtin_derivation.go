@@ -87,7 +87,7 @@ type recipe struct {
 // derivationStrict works out the paths of a derivation as Nix does: each attribute becomes
 // a variable of the build, and what their strings refer to its inputs.
 func (t *Thread) derivationStrict(set *Attrs) Value {
-	name := t.Text(t.need(set, "name"))
+	name := t.plainText(t.need(set, "name"))
 	if err := store.CheckName(name); err != nil {
 		t.Throw("invalid derivation name: %v", err)
 	}
@@ -123,16 +123,22 @@ func (t *Thread) derivationStrict(set *Attrs) Value {
 		case !structured:
 			s := r.text(v)
 			r.drv.Env[attr] = s
-			r.special(attr, s, strings.Fields(s))
+			var words []string
+			if attr == "outputs" {
+				words = strings.Fields(s)
+			}
+			r.special(attr, s, words)
 		case attr != "__structuredAttrs":
 			json.Set(attr, v)
 			switch attr {
-			case "builder", "system", "outputHash", "outputHashAlgo", "outputHashMode":
+			case "builder":
 				r.special(attr, t.Text(v), nil)
+			case "system", "outputHash", "outputHashAlgo", "outputHashMode":
+				r.special(attr, t.plainText(v), nil)
 			case "outputs":
 				var outs []string
 				for _, o := range t.List(v).elems {
-					outs = append(outs, t.Text(o))
+					outs = append(outs, t.plainText(o))
 				}
 				r.special(attr, "", outs)
 			}
@@ -162,6 +168,17 @@ func (t *Thread) derivationStrict(set *Attrs) Value {
 		b.Set(out, StrContext(all.PathOf(path, out), NewContext("!"+out+"!"+path)))
 	}
 	return b.Done()
+}
+
+// plainText returns the text of v, which must be a string that refers to nothing.
+func (t *Thread) plainText(v Value) string {
+	s := t.Str(v)
+	if refs := s.ctx.Elems(); len(refs) > 0 {
+		_, at, _ := strings.Cut(refs[0], "/")
+		t.raise(&Error{Pos: t.Pos(), Msg: "the string '" + s.s + "' is not allowed to refer to a store path (such as '/" + at + "')",
+			Hint: "builtins.unsafeDiscardStringContext makes a string that refers to nothing"})
+	}
+	return s.s
 }
 
 // text converts a value as a variable of the build.
@@ -246,7 +263,7 @@ func (r *recipe) makeOutputs(floating bool) {
 	default:
 		t.raise(&Error{Pos: t.Pos(), Msg: "invalid value '" + r.mode + "' for 'outputHashMode' attribute", Hint: "the known ones are flat, recursive, nar and text"})
 	}
-	if r.kind != "" && store.Algorithms[r.kind] == nil {
+	if (r.fixed || floating) && r.kind != "" && store.Algorithms[r.kind] == nil {
 		t.raise(&Error{Pos: t.Pos(), Msg: "unknown hash algorithm '" + r.kind + "'", Hint: "the known ones are md5, sha1, sha256 and sha512"})
 	}
 	if r.fixed {

@@ -192,10 +192,10 @@ func storeBuiltins() []*Builtin {
 		{Name: "toFile", Args: []string{"name", "content"},
 			Doc: "A file of that name and content, as a string with its path.",
 			Fn: func(t *Thread, args []Value) Value {
-				name, content := t.Text(args[0]), t.Str(args[1])
 				if t.ev.store != nil {
-					return t.addText(name, content)
+					return t.addText(t.plainText(args[0]), t.Str(args[1]))
 				}
+				name, content := t.Text(args[0]), t.Str(args[1])
 				if t.ev.opts.ToFile == nil {
 					t.Unsupported("builtins.toFile: this evaluation makes no files")
 				}

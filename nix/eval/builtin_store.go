@@ -30,7 +30,7 @@ func sourceBuiltins() []*Builtin {
 				return t.pathSource(set, root)
 			}},
 		{Name: "filterSource", Args: []string{"filter", "path"},
-			Doc: "A source: what of a file or folder filter takes, a function of a path and its type. " +
+			Doc: "A source: the part of a file or folder that filter takes, a function of a path and its type. " +
 				"In a definition sources stay where they are, and the filter has no effect.",
 			Fn: func(t *Thread, args []Value) Value {
 				root := t.fileArg(args[1])
@@ -75,7 +75,7 @@ func (t *Thread) filter(fn Value) func(string, fs.FileMode) bool {
 func (t *Thread) pathSource(set *Attrs, root string) Value {
 	name, recursive := path.Base(root), true
 	if v, found := set.Get("name"); found {
-		name = t.Text(v)
+		name = t.plainText(v)
 	}
 	if v, found := set.Get("recursive"); found {
 		recursive = t.Bool(v)
@@ -90,10 +90,10 @@ func (t *Thread) pathSource(set *Attrs, root string) Value {
 		method = store.Recursive
 		at = t.archive(name, root, filter)
 	} else {
-		t.checkName(name)
+		t.checkName(name, sourceName)
 		data := t.readFile(root)
 		at = store.FixedPath(name, method, store.HashText("sha256", string(data)))
-		t.ev.store.objects[at] = object{root: root}
+		t.keep(at, object{root: root})
 	}
 	if v, found := set.Get("sha256"); found {
 		if want := store.FixedPath(name, method, t.hash("sha256", t.Text(v))); want != at {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"nix2gpu/nix/eval"
@@ -170,6 +171,8 @@ func TestStoreErrors(t *testing.T) {
 		{`builtins.path { path = SRC; recursive = false; }`, "1:1: cannot read SRC: "},
 		{`builtins.path { path = SRC; nam = "x"; }`, "1:1: unsupported argument 'nam' to 'builtins.path'"},
 		{`builtins.readFile (builtins.filterSource (p: t: t != "symlink") SRC + "/link")`, "1:1: cannot read /nix/store/"},
+		{`(derivation { name = baseNameOf "${SRC}"; builder = "b"; system = "c"; }).drvPath`, "1:2: the string '"},
+		{`builtins.readFile (builtins.filterSource (p: t: baseNameOf p != "a.txt") SRC + "/link")`, "1:1: cannot read /nix/store/"},
 		{`builtins.storePath SRC`, "1:1: path 'SRC' is not in the Nix store"},
 		{`builtins.storePath "/nix/store/lwvi460bl077md689s260n6anpn3iw1v-nothere"`, "1:1: cannot read /nix/store/lwvi460bl077md689s260n6anpn3iw1v-nothere: no such file or directory"},
 		{`builtins.appendContext "x" { foo = { path = true; }; }`, "1:1: context key 'foo' is not a store path"},
@@ -179,6 +182,26 @@ func TestStoreErrors(t *testing.T) {
 		_, err := print(t, eval.Options{Store: true}, "e", strings.ReplaceAll(test.expr, "SRC", src))
 		if want := "e:" + strings.ReplaceAll(test.want, "SRC", src); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s\ngives %v\nwant  %s…", test.expr, err, want)
+		}
+	}
+}
+
+// What is in the store can be a source of its own, also under the path that it has already.
+func TestSourcesOfTheStore(t *testing.T) {
+	src := newSource(t)
+	for expr, want := range map[string]string{
+		`builtins.readFile (builtins.path { path = "${SRC}/sub"; name = "y"; } + "/run")`:                                      `"#!/bin/sh\n"`,
+		`let a = "${SRC}"; b = builtins.path { path = a; name = "src"; }; in [ (a == b) (builtins.readFile "${a}/a.txt") ]`:    `[ true "hi\n" ]`,
+		`builtins.readFile (builtins.path { path = builtins.toFile "x" "abc"; name = "z"; })`:                                  `"abc"`,
+		`builtins.readFile (builtins.path { path = builtins.toFile "x" "abc"; name = "z"; recursive = false; })`:               `"abc"`,
+		`builtins.pathExists (builtins.toFile "x" "abc" + "/y")`:                                                               `false`,
+		`with builtins; attrNames (readDir (filterSource (p: t: t != "symlink") (filterSource (p: t: t != "directory") SRC)))`: `[ "B" "a.txt" ]`,
+		`with builtins; attrNames (readDir (path { path = filterSource (p: t: t != "directory") SRC; name = "x"; }))`:          `[ "B" "a.txt" "link" ]`,
+		`builtins.readFile "${SRC}/link"`: `"hi\n"`,
+	} {
+		got, err := print(t, eval.Options{Store: true}, "e", strings.ReplaceAll(expr, "SRC", src))
+		if err != nil || got != want {
+			t.Errorf("%s\ngives %s %v\nwant  %s", expr, got, err, want)
 		}
 	}
 }
@@ -194,6 +217,15 @@ func TestOddSources(t *testing.T) {
 	}
 	if _, err := print(t, eval.Options{Store: true}, "e", `"${/dev/null}"`); err == nil || !strings.Contains(err.Error(), "it is a device, and only files, folders and links can be sources") {
 		t.Errorf("/dev/null: %v", err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := print(t, eval.Options{Store: true}, "e", `"${`+dir+`}"`); err == nil || !strings.Contains(err.Error(), "cannot read "+dir+"/pipe: it is a named pipe") {
+		t.Errorf("the file in a source that can be none is named: %v", err)
+	}
+	if _, err := print(t, eval.Options{Store: true}, "e", `builtins.toFile "a/b" ""`); err == nil || strings.Contains(err.Error(), "builtins.path") {
+		t.Errorf("a text is no source: %v", err)
 	}
 	if _, err := print(t, eval.Options{Store: true, MaxSteps: 1000}, "e", `"${/usr}"`); err == nil || !strings.Contains(err.Error(), "steps") {
 		t.Errorf("/usr in a thousand steps: %v", err)

@@ -35,19 +35,23 @@ type archive struct {
 	err    error // the first
 }
 
-// text writes texts, each with its length before it, filled up to eight bytes.
 func (a *archive) text(texts ...string) {
-	var zeros [8]byte
 	for _, s := range texts {
-		a.write(string(binary.LittleEndian.AppendUint64(nil, uint64(len(s)))))
-		a.write(s)
-		a.write(string(zeros[:(8-len(s)%8)%8]))
+		a.data([]byte(s))
 	}
 }
 
-func (a *archive) write(s string) {
+// data writes bytes with their length before them, filled up to a multiple of eight.
+func (a *archive) data(b []byte) {
+	var zeros [8]byte
+	a.write(binary.LittleEndian.AppendUint64(nil, uint64(len(b))))
+	a.write(b)
+	a.write(zeros[:(8-len(b)%8)%8])
+}
+
+func (a *archive) write(b []byte) {
 	if a.err == nil {
-		_, a.err = io.WriteString(a.w, s)
+		_, a.err = a.w.Write(b)
 	}
 }
 
@@ -69,7 +73,8 @@ func (a *archive) node(name string) {
 		}
 		data, err := a.files.ReadFile(name)
 		a.fail(err)
-		a.text("contents", string(data))
+		a.text("contents")
+		a.data(data)
 	case fs.ModeSymlink:
 		target, err := a.files.ReadLink(name)
 		a.fail(err)
