@@ -55,6 +55,7 @@ func TestWhatIsWritten(t *testing.T) {
 		{"custom program of a package", `custom.a = { enable = true; command = "${pkgs.python3}"; };`, []string{"<python3>/bin/python"}, nil},
 		{"a package that is a folder", `redis.a = { enable = true; package = { type = "derivation"; name = "own"; outPath = "${./redis}"; }; };`, []string{"./redis/bin/redis-server"}, []string{"<redis>"}},
 		{"a package with more below it", `redis.a = { enable = true; package = { type = "derivation"; name = "own"; outPath = "${pkgs.redis}/sub"; }; };`, []string{"<redis>/sub/bin/redis-server"}, nil},
+		{"redis that a sentinel may make follow another", `redis.a = { enable = true; masterAuth = "w"; };`, []string{`masterauth "w"`}, nil},
 		{"kafka settings", `kafka.a = { enable = true; settings = { "a.b" = true; "c" = [ "x" "y" ]; "group.initial.rebalance.delay.ms" = null; }; };`,
 			[]string{"a.b=true\n", "c=x,y\n", "advertised.listeners=PLAINTEXT://127.0.0.1:9092\n"}, []string{"rebalance"}},
 		{"kafka listeners of the user's", `kafka.a = { enable = true; settings.listeners = "PLAINTEXT://:1,CONTROLLER://:2"; };`, []string{"advertised.listeners=PLAINTEXT://127.0.0.1:1\n"}, nil},

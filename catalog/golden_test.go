@@ -24,7 +24,7 @@ func generate(t *testing.T, name, text string) (*project.Project, error) {
 	extensions := eval.NewAttrs(1).Set("hypopg", eval.NewAttrs(2).Set("type", eval.Str("derivation")).
 		Set("outPath", eval.StrContext(catalog.PackagesPrefix+hypopg, eval.NewContext("package:"+hypopg))).Done()).Done()
 	for _, attr := range []string{"python3", "postgresql", "postgresql_16", "redis", "nginx", "bash", "mariadb", "clickhouse",
-		"apacheHttpd", "caddy", "zookeeper", "php", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "memcached", "nats-server", "ollama", "minio", "prometheus", "grafana", "jaeger", "rabbitmq-server", "apacheKafka", "jupyter", "vllm", "comfyui", "azurite"} {
+		"apacheHttpd", "caddy", "zookeeper", "php", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "memcached", "nats-server", "ollama", "minio", "prometheus", "grafana", "jaeger", "rabbitmq-server", "apacheKafka", "jupyter", "vllm", "comfyui", "azurite", "postgresql+" + hypopg} {
 		pkgs.Set(attr, eval.NewAttrs(2).Set("type", eval.Str("derivation")).Set("name", eval.Str(attr)).Set("pkgs", extensions).
 			Set("outPath", eval.StrContext(catalog.PackagesPrefix+attr, eval.NewContext("package:"+attr))).Done())
 	}
@@ -109,7 +109,10 @@ func TestErrors(t *testing.T) {
 		{"users of pgbouncer twice", `{ services.pgbouncer.a = { enable = true; users.a = null; authFile = "./f"; }; }`, `must not both be set`},
 		{"extensions", `{ services.postgresql.a = { enable = true; extensions = [ 1 ]; }; }`, `must be a list of packages`},
 		{"extensions as one", `{ services.postgresql.a = { enable = true; extensions = ps: ps.hypopg; }; }`, `must be a list of packages`},
-		{"slot", `{ services.postgresql.a = { enable = true; standbyOf.slot = "a-b"; }; }`, `not "a-b"`},
+		{"slot", `{ services.postgresql.a = { enable = true; standbyOf = { port = 1; slot = "a-b"; }; }; }`, `not "a-b"`},
+		{"standby of itself", `{ services.postgresql.a = { enable = true; standbyOf.slot = "a"; }; }`, `standbyOf must be another server: this one listens at 127.0.0.1:5432 itself`},
+		{"standby of itself everywhere", `{ services.postgresql.a = { enable = true; port = 1; enableTCPIP = true; standbyOf = { host = "localhost"; port = 1; }; }; }`, `this one listens at localhost:1 itself`},
+		{"replica of itself", `{ services.redis.a = { enable = true; replicaOf = { }; }; }`, `replicaOf must be another server: this one listens at 127.0.0.1:6379 itself`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := generate(t, "/definition/t.nix", c.text)

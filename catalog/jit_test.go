@@ -1,10 +1,8 @@
 package catalog_test
 
 import (
-	"slices"
+	"strings"
 	"testing"
-
-	"nix2gpu/project"
 )
 
 // Who has queries compiled keeps what that takes in the image.
@@ -22,6 +20,8 @@ func TestJITKeepsItsPackage(t *testing.T) {
 		{`enable = true; settings.jit = "off";`, false},
 		{`enable = true; settings.jit = "";`, false},
 		{`enable = true; enableJIT = true; settings.jit = false;`, false},
+		{`enable = true; enableJIT = true; extensions = ps: [ ps.hypopg ];`, true},
+		{`enable = true; enableJIT = true; package = pkgs."postgresql+postgresqlPackages.hypopg";`, true},
 	} {
 		p, err := generate(t, "t.nix", "{ services.postgresql.a = { "+c.instance+" }; }")
 		if err != nil {
@@ -29,7 +29,12 @@ func TestJITKeepsItsPackage(t *testing.T) {
 		}
 		got := false
 		for _, proc := range p.Processes {
-			got = got || slices.ContainsFunc(proc.Packages, func(ref project.PackageRef) bool { return ref.Attr == "postgresql_jit" })
+			for _, ref := range proc.Packages {
+				got = got || ref.Attr == "postgresql_jit"
+				if strings.HasSuffix(ref.Attr, "hypopg_jit") {
+					t.Errorf("%s needs %s", c.instance, ref.Attr)
+				}
+			}
 		}
 		if got != c.want {
 			t.Errorf("%s keeps it: %v", c.instance, got)

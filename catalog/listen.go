@@ -54,6 +54,16 @@ func reachable(address string) string {
 	return first
 }
 
+// another reports, at option, that the server to follow is this one.
+func (in *Instance) another(option, host string, port int) {
+	for _, p := range in.service.Ports {
+		if host != "" && p.Port == port && (p.Address == host || reachable(p.Address) == reachable(host)) {
+			in.Get(option).Errorf("%s must be another server: this one listens at %s itself\n  hint: set %[1]s.port", option, hostPort(host, port))
+			return
+		}
+	}
+}
+
 // wildcard reports whether an address stands for all of them.
 func wildcard(addr string) bool {
 	return slices.Contains([]string{"*", "0.0.0.0", "[::]", "::", "[::0]", "::0"}, addr)

@@ -199,8 +199,9 @@ func (pg *pgOptions) main(proc *project.Process) {
 	}
 	if pg.jit() {
 		for _, ref := range slices.Clone(proc.Packages) {
-			if strings.HasPrefix(ref.Attr, "postgresql") && !strings.HasSuffix(ref.Attr, "_jit") {
-				proc.Packages = append(proc.Packages, project.PackageRef{Attr: ref.Attr + "_jit", Pos: ref.Pos})
+			server, _, _ := strings.Cut(ref.Attr, "+") // joined with others
+			if strings.HasPrefix(server, "postgresql") && !strings.Contains(server, ".") && !strings.HasSuffix(server, "_jit") {
+				proc.Packages = append(proc.Packages, project.PackageRef{Attr: server + "_jit", Pos: ref.Pos})
 			}
 		}
 	}

@@ -71,6 +71,9 @@ func generateRedis(in *Instance) {
 		Passes:  []string{">>> '" + redisEnd},
 	}
 	r.listening(main)
+	if r.Has("replicaOf") {
+		r.another("replicaOf", r.String("replicaOf", "ip"), r.Int("replicaOf", "port"))
+	}
 }
 
 // redisEnd is a directive that no server has.
@@ -191,16 +194,8 @@ func (r *redisConfig) replication() {
 	if r.Has("replicaOf") {
 		r.set("replicaof", r.String("replicaOf", "ip")+" "+strconv.Itoa(r.Int("replicaOf", "port")))
 	}
-	text := r.secretText(r.Config, "masterAuth", "masterAuthFile")
-	switch {
-	case text == nil:
-	case r.effective("replicaof") == nil && !r.Has("replicaOf"):
-		at := "masterAuth"
-		if r.Has("masterAuthFile") {
-			at += "File"
-		}
-		r.note(r.Get(at), "%s has no effect: replicaOf is not set", at)
-	default:
+	// Also without replicaOf: a sentinel or a cluster may make it follow another one.
+	if text := r.secretText(r.Config, "masterAuth", "masterAuthFile"); text != nil {
 		r.setText("masterauth", redisQuoteText(text))
 	}
 }
