@@ -24,6 +24,7 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 		{"jaeger", `services.jaeger.a = { enable = true; extraFlags = [ "--admin.http.host-port=127.0.0.2:1" "--query.http-server.host-port" ":2" ]; environment.QUERY_GRPC_SERVER_HOST_PORT = "127.0.0.3:4"; };`,
 			"*:2 127.0.0.1:4317 127.0.0.1:4318 127.0.0.2:1 127.0.0.1:14250 127.0.0.1:14268 127.0.0.3:4", "127.0.0.2:1"},
 		{"azurite", `services.azurite.a = { enable = true; host = "0.0.0.0"; extraFlags = [ "--blobPort" "1" "--tableHost=127.0.0.2" ]; };`, "*:1 *:10001 127.0.0.2:10002", "http://127.0.0.2:10002/devstoreaccount1?comp=properties&restype=service"},
+		{"azurite with accounts", `services.azurite.a = { enable = true; environment.AZURITE_ACCOUNTS = "shop:a2V5"; };`, "127.0.0.1:10000 127.0.0.1:10001 127.0.0.1:10002", "tcp 127.0.0.1:10002"},
 		{"jupyter", `services.jupyter.a = { enable = true; ip = "*"; extraFlags = [ "--port" "1" ]; };`, "*:1", "http://127.0.0.1:1/api"},
 		{"jupyter with TLS", `services.jupyter.a = { enable = true; extraFlags = [ "--certfile=x" "--ip=127.0.0.2" ]; };`, "127.0.0.2:8888", "tcp 127.0.0.2:8888"},
 		{"vllm", `services.vllm.a = { enable = true; model = "m"; host = ""; extraArgs = [ "--port=1" ]; };`, "*:1", "http://127.0.0.1:1/health"},
