@@ -17,7 +17,7 @@ type Stdio struct {
 }
 
 // usage is printed for wrong arguments, which only our own code could give.
-const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [--superuser NAME] [--initdb-arg ARG]...
+const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [...]
        nix2gpu provision postgresql setup --bin DIR --data DIR --socket DIR --port N [...]
        nix2gpu provision postgresql test  --server PATH --data DIR --conf DIR
        nix2gpu provision mysql init  --bin DIR --data DIR

@@ -150,7 +150,7 @@ func upgradeCommand(o initOptions, cluster, server string) string {
 		as + strings.Join(append(initdb, fresh), " "),
 		as + bin + "/pg_upgrade --username=" + boss + " --old-bindir=" + strings.Replace(bin, "/"+major+"/", "/"+cluster+"/", 1) +
 			" --old-datadir=" + data + " --new-datadir=" + fresh,
-		"cp -p " + data + "/.nix2gpu-* " + fresh, // what has run
+		"find " + data + " -maxdepth 1 -type f -name '.nix2gpu-*' -exec cp -p -t " + fresh + " {} +", // what has run
 		"mv " + data + " " + shellWord(o.data+"."+cluster),
 		"mv " + fresh + " " + data,
 	}, " && ")

@@ -323,6 +323,47 @@ func TestPostgresInitErrors(t *testing.T) {
 	})
 }
 
+// The command that upgrades a folder does all of it, also to one without marks of ours. The
+// tools are stand-ins: no release of Debian has two versions.
+func TestUpgradeCommand(t *testing.T) {
+	for _, marked := range []bool{false, true} {
+		dir := t.TempDir()
+		script := func(name, text string) {
+			t.Helper()
+			name = filepath.Join(dir, name)
+			must(t)("", os.MkdirAll(filepath.Dir(name), 0o755))
+			must(t)("", os.WriteFile(name, []byte("#!/bin/sh\n"+text), 0o755))
+		}
+		script("15/bin/initdb", "for last; do :; done; echo 15 >\"$last/PG_VERSION\"\n")
+		script("15/bin/pg_upgrade", "echo $* >from\n")
+		script("path/runuser", "shift 3; exec \"$@\"\n")
+		data := filepath.Join(dir, "my data")
+		must(t)("", os.Mkdir(data, 0o755))
+		must(t)("", os.WriteFile(filepath.Join(data, "PG_VERSION"), []byte("13\n"), 0o644))
+		if marked {
+			must(t)("", os.WriteFile(filepath.Join(data, ".nix2gpu-setup"), nil, 0o644))
+		}
+		command := provision.UpgradeCommand(filepath.Join(dir, "15/bin"), data, "13", "15.8")
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "path")+":"+os.Getenv("PATH"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s\n%s", err, command, out)
+		}
+		for name, want := range map[string]string{"my data/PG_VERSION": "15\n", "my data.13/PG_VERSION": "13\n"} {
+			if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(data, ".nix2gpu-setup")); (err == nil) != marked {
+			t.Errorf("the mark of what has run: %v", err)
+		}
+		from, _ := os.ReadFile(filepath.Join(data, "from"))
+		if !strings.Contains(string(from), "--old-bindir="+filepath.Join(dir, "13/bin")+" ") {
+			t.Errorf("pg_upgrade %s", from)
+		}
+	}
+}
+
 // initdb is told a time zone where nobody has set one: without, and without
 // /etc/localtime, it looks through all of them.
 func TestInitdbKnowsAZone(t *testing.T) {
