@@ -27,7 +27,7 @@ func TestRedisFollows(t *testing.T) {
 		if !testkit.Eventually(func() bool {
 			out, stderr, _ := s.ExecCommand("redis-cli", append(append([]string{"-p", port}, password...), command...)...)
 			got = out + stderr
-			return strings.Contains(got, want)
+			return strings.HasPrefix(got, want) // what it says first is no address of an error
 		}) {
 			t.Errorf("%s: %q answers %q, want %q", port, command, got, want)
 		}
