@@ -87,8 +87,6 @@ func TestWants(t *testing.T) {
 	}
 }
 
-// Tailscale comes from what the definition brings, of a vendor by the name alone;
-// without that an image does without it.
 // The extensions of a server that names no version are those of the release's.
 func TestWantsOfExtensions(t *testing.T) {
 	p := &project.Project{Container: project.Container{SystemPkgs: []project.PackageRef{{Attr: "postgresqlPackages.hypopg"}, {Attr: "postgresql13Packages.pg_cron"}}}}
@@ -106,6 +104,8 @@ func TestWantsOfExtensions(t *testing.T) {
 	}
 }
 
+// Tailscale comes from what the definition brings, of a vendor by the name alone;
+// without that an image does without it.
 func TestWantsOfATailnet(t *testing.T) {
 	p := &project.Project{Container: project.Container{Tailscale: &project.Tailscale{Hostname: "h", Pos: project.Pos{File: "f.nix", Line: 2, Col: 3}}}}
 	is := func(w lock.Want) bool { return w.Name == "tailscale" && w.Attr == "tailscale" && w.Pos.Line == 2 }

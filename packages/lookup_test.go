@@ -69,6 +69,7 @@ func TestCures(t *testing.T) {
 	for got, want := range map[string]string{
 		packages.Cure("redis"):                      "apt-get install --no-install-recommends redis-server",
 		packages.Cure("grafana"):                    "Debian has no package for it; see https://grafana.com/docs/grafana/latest/setup-grafana/installation/",
+		packages.Cure("postgresqlPackages.hypopg"):  "apt-get install --no-install-recommends postgresql-15-hypopg",
 		packages.ProgramCure("redis", "redis-cli"):  "apt-get install --no-install-recommends redis-server",
 		packages.ProgramCure("redis", "redis-clj"):  `did you mean "redis-cli"?`,
 		packages.ProgramCure("redis", "psql"):       "it is in ${pkgs.postgresql}/bin/psql",

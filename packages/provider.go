@@ -81,7 +81,7 @@ func (e *MissingError) Cure() string {
 // Cure returns how to get what attr stands for.
 func Cure(attr string) string {
 	p := Lookup(attr)
-	return cure(p.Debian, p.From)
+	return cure(Released(p.Debian, ""), p.From)
 }
 
 func cure(debian []string, from string) string {
