@@ -228,7 +228,10 @@ func (opts *dbOptions) restore(ctx context.Context, env *Env) error {
 		from = f
 	}
 	in := bufio.NewReader(from)
-	begin, err := in.Peek(5)
+	begin, err := firstBytes(ctx, in)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil && len(begin) == 0 {
 		return hint(usageError("the dump is empty"), "give it by --input FILE, or by a pipe")
 	}
@@ -250,7 +253,28 @@ func (opts *dbOptions) restore(ctx context.Context, env *Env) error {
 	return s.run(ctx, env, words, in, env.Stdout)
 }
 
-// run runs a tool as "exec" does, as a child of ours.
+// firstBytes returns what tells the format of a dump. It waits no longer than ctx lasts:
+// nothing may come.
+func firstBytes(ctx context.Context, in *bufio.Reader) ([]byte, error) {
+	type peeked struct {
+		begin []byte
+		err   error
+	}
+	read := make(chan peeked, 1)
+	go func() {
+		begin, err := in.Peek(5)
+		read <- peeked{begin, err}
+	}()
+	select {
+	case p := <-read:
+		return p.begin, p.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// run runs a tool as "exec" does, as a child of ours. It ends with the tool: whoever feeds
+// one that has failed may never end.
 func (s *dbServer) run(ctx context.Context, env *Env, words []string, in io.Reader, out io.Writer) error {
 	self, err := env.selfPath()
 	if err != nil {
@@ -258,11 +282,52 @@ func (s *dbServer) run(ctx context.Context, env *Env, words []string, in io.Read
 	}
 	cmd := exec.CommandContext(ctx, self, append([]string{"exec", s.label, "--"}, words...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = toolGrace // who feeds a tool that has failed may never end
-	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env.Dir, s.env, in, out, env.Stderr
-	err = cmd.Run()
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = env.Dir, s.env, out, env.Stderr
+	var feed io.WriteCloser
+	if in != nil {
+		if feed, err = cmd.StdinPipe(); err != nil {
+			return err
+		}
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	broken := make(chan error, 1)
+	if in != nil {
+		go func() {
+			dump := &dumpReader{Reader: in}
+			_, _ = io.Copy(feed, dump) // what the tool does not take it says itself
+			if dump.err == nil {
+				feed.Close()
+				return
+			}
+			// At the end of its input the tool would keep what has come so far.
+			broken <- fmt.Errorf("cannot read the dump: %v", dump.err)
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+		}()
+	}
+	err = cmd.Wait()
+	select {
+	case why := <-broken:
+		return why
+	default:
+	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return &endError{&exitError{code: exit.ExitCode()}}
 	}
 	return err
+}
+
+// A dumpReader remembers why it cannot be read on.
+type dumpReader struct {
+	io.Reader
+	err error
+}
+
+func (r *dumpReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }
