@@ -178,37 +178,24 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 	if _, err := syntax.Parse(name, text); err != nil {
 		return &invalid{dir, err}
 	}
+	opts.strict = opts.strict || opts.xml
 	var out string
-	var data []byte
 	err = ev.Do(ctx, func(t *eval.Thread) {
 		given := argumentsOf(t, opts, env.Dir)
 		v := autoCall(t, t.EvalText(name, text, dir, nil), given)
 		for _, path := range opts.attrs {
 			v = selectPath(t, v, path, given)
 		}
-		switch {
-		case opts.json:
-			data = []byte(t.ToJSON(v).Text())
-		case opts.xml:
-			out = strings.TrimSuffix(t.ToXML(v, true).Text(), "\n")
-		case opts.raw:
-			out = t.Interpolate(v).Text()
-		default:
-			if opts.strict {
-				v = t.ForceDeep(v)
-			}
-			out = t.Print(t.Force(v), eval.PrintOptions{Force: opts.strict})
-		}
+		out = opts.show(t, v)
 	})
 	if err != nil {
 		return evalFailed(err)
 	}
 	if opts.json {
 		var b bytes.Buffer
-		if json.Indent(&b, data, "", "  ") == nil {
-			data = b.Bytes()
+		if json.Indent(&b, []byte(out), "", "  ") == nil {
+			out = b.String()
 		}
-		out = string(data)
 	}
 	if opts.raw {
 		_, err = io.WriteString(env.Stdout, out)
@@ -216,6 +203,21 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 	}
 	fmt.Fprintln(env.Stdout, out)
 	return nil
+}
+
+// show returns a value as it is printed.
+func (opts evalOptions) show(t *eval.Thread, v eval.Value) string {
+	switch {
+	case opts.json:
+		return t.ToJSON(v).Text()
+	case opts.xml:
+		return strings.TrimSuffix(t.ToXML(v, opts.strict).Text(), "\n")
+	case opts.raw:
+		return t.Interpolate(v).Text()
+	case opts.strict:
+		v = t.ForceDeep(v)
+	}
+	return t.Print(t.Force(v), eval.PrintOptions{Force: opts.strict})
 }
 
 // An evalError prints with its source line and trace.

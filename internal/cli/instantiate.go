@@ -224,7 +224,7 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 				v = autoCall(t, v, given)
 			}
 			if in.eval {
-				out = append(out, in.print(t, v))
+				out = append(out, in.show(t, v))
 			} else {
 				out = append(out, derivationsIn(t, v, given)...)
 			}
@@ -240,20 +240,6 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 		}
 	}
 	return evalFailed(err)
-}
-
-func (in *instantiation) print(t *eval.Thread, v eval.Value) string {
-	switch {
-	case in.json:
-		return t.ToJSON(v).Text()
-	case in.xml:
-		return strings.TrimSuffix(t.ToXML(v, in.strict).Text(), "\n")
-	case in.raw:
-		return t.Interpolate(v).Text()
-	case in.strict:
-		v = t.ForceDeep(v)
-	}
-	return t.Print(t.Force(v), eval.PrintOptions{Force: in.strict})
 }
 
 // pick follows a selection path, with Nix's own errors.

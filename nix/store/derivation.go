@@ -19,7 +19,7 @@ type Derivation struct {
 	Env               map[string]string
 
 	kind   hashKind
-	hashes map[string]string // in base 16, by output; see hash
+	hashes map[string]string // in base 16, by output; see hashFor
 }
 
 // An Output is what a derivation makes.
@@ -100,7 +100,7 @@ func (ds *Derivations) Add(d *Derivation) (path string, err error) {
 			d.Env[out] = ""
 		}
 	}
-	if err := ds.hash(d); err != nil {
+	if err := ds.hashFor(d, true); err != nil {
 		return "", err
 	}
 	if d.kind == hashed {
@@ -139,8 +139,6 @@ func (ds *Derivations) PathOf(drv, output string) string {
 func (d *Derivation) references() []string {
 	return append(slices.Collect(maps.Keys(d.Inputs)), d.Sources...)
 }
-
-func (ds *Derivations) hash(d *Derivation) error { return ds.hashFor(d, true) }
 
 // hashFor works out the hashes by which outputs are told apart. In that of a derivation,
 // each input stands with its own hashes in place of its path, so what was fetched some
