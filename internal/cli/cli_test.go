@@ -172,6 +172,32 @@ func TestJoinArgs(t *testing.T) {
 	}
 }
 
+// TestOneVerbAlone holds that a command line which begins with a verb finds it as it is in
+// the whole table, and that all others find all verbs.
+func TestOneVerbAlone(t *testing.T) {
+	whole := newRoot(&Env{})
+	for _, v := range nix2gpuVerbs() {
+		root := newRoot(&Env{}, v.name, "--help")
+		cmd, _, err := root.Find([]string{v.name})
+		if err != nil || cmd.Name() != v.name {
+			t.Errorf("%s: found %v, %v", v.name, cmd, err)
+			continue
+		}
+		if alone := len(root.Commands()) == 1; alone == (v.name == "man" || v.name == "completion") {
+			t.Errorf("%s: alone: %v", v.name, alone)
+		}
+		same, _, err := whole.Find([]string{v.name})
+		if err != nil || same.GroupID != cmd.GroupID || same.Annotations[askingKey] != cmd.Annotations[askingKey] || same.UsageString() != cmd.UsageString() {
+			t.Errorf("%s is another verb than in the whole table", v.name)
+		}
+	}
+	for _, args := range [][]string{{"list"}, {"--color", "never", "ps"}, {"help", "ps"}, {"psx"}, {"__complete", "ps"}} {
+		if got, want := len(newRoot(&Env{}, args...).Commands()), len(whole.Commands()); got != want {
+			t.Errorf("%q: %d verbs of %d", args, got, want)
+		}
+	}
+}
+
 func TestWriteTable(t *testing.T) {
 	now := time.Date(2026, 11, 22, 15, 4, 5, 0, time.UTC)
 	state := &control.State{Snapshot: control.Snapshot{At: now, Services: []control.Service{

@@ -14,7 +14,7 @@ import (
 func TestHelpFits(t *testing.T) {
 	for columns, most := range map[int]int{0: 80, 40: 40, 60: 60, 80: 80, 95: 95, 250: 100} {
 		longest := 0
-		for _, table := range []func(*Env) *cobra.Command{newRoot, newProcessCompose} {
+		for _, table := range []func(*Env) *cobra.Command{func(env *Env) *cobra.Command { return newRoot(env) }, newProcessCompose} {
 			root := table(&Env{Args: []string{"nix2gpu"}, Width: columns})
 			var each func(cmd *cobra.Command)
 			each = func(cmd *cobra.Command) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,12 +47,14 @@ func run(ctx context.Context, env *Env) int {
 	if env.name() == nixInstantiate {
 		return runInstantiate(ctx, env)
 	}
-	table := newRoot
+	args := arguments(env)
+	var root *cobra.Command
 	if env.name() == processCompose {
-		table = newProcessCompose
+		root = newProcessCompose(env)
+	} else {
+		root = newRoot(env, args...)
 	}
-	root := table(env)
-	root.SetArgs(fileBefore(root, joinArgs(root, arguments(env))))
+	root.SetArgs(fileBefore(root, joinArgs(root, args)))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
@@ -85,8 +88,87 @@ const (
 	groupProgram = "program"
 )
 
-// newRoot makes the command table of nix2gpu.
-func newRoot(env *Env) *cobra.Command {
+// A verb is a line of nix2gpu's command table.
+type verb struct {
+	group string
+	name  string
+	asks  string // whether it asks a running project, and where that may be
+	make  func(*Env) *cobra.Command
+}
+
+// nix2gpuVerbs are the verbs, in the order of the help page.
+func nix2gpuVerbs() []verb {
+	return []verb{
+		{groupRun, "up", asksHere, newUp},
+		{groupRun, "down", asksAnywhere, newDown},
+		{groupRun, "start", asksAnywhere, newStart},
+		{groupRun, "stop", asksAnywhere, newStop},
+		{groupRun, "restart", asksAnywhere, newRestart},
+		{groupRun, "reload", asksAnywhere, newReload},
+		{groupRun, "scale", asksAnywhere, newScale},
+		{groupRun, "kill", asksAnywhere, newKill},
+		{groupRun, "exec", asksHere, newExec},
+		{groupRun, "db", asksHere, newDB},
+		{groupRun, "attach", asksHere, newAttach},
+		{groupRun, "run", asksHere, newRun},
+		{groupRun, "boot", "", newBoot},
+
+		{groupLook, "ps", asksAnywhere, newPs},
+		{groupLook, "ls", "", newLs},
+		{groupLook, "status", asksAnywhere, newStatus},
+		{groupLook, "top", asksAnywhere, newTop},
+		{groupLook, "ports", asksAnywhere, newPorts},
+		{groupLook, "logs", asksAnywhere, newLogs},
+		{groupLook, "wait", asksAnywhere, newWait},
+		{groupLook, "ready", asksAnywhere, newReady},
+		{groupLook, "live", asksAnywhere, newLive},
+		{groupLook, "events", asksAnywhere, newEvents},
+		{groupLook, "analyze", asksAnywhere, newAnalyze},
+
+		{groupDefine, "check", "", newCheck},
+		{groupDefine, "config", "", newConfig},
+		{groupDefine, "graph", asksAnywhere, newGraph},
+		{groupDefine, "secret", "", newSecret},
+		{groupDefine, "eval", "", newEval},
+		{groupDefine, "parse", "", newParse},
+		{groupDefine, "options", "", newOptions},
+
+		{groupImage, "build", "", newBuild},
+		{groupImage, "lock", "", newLock},
+		{groupImage, "push", "", newPush},
+		{groupImage, "load", "", newLoad},
+		{groupImage, "shell", "", newShell},
+		{groupImage, "image", "", newImage},
+		{groupImage, "deploy", "", newDeploy},
+		{groupImage, "cache", "", newCache},
+
+		{groupProgram, "version", "", newVersion},
+		{groupProgram, completionVerb, "", newCompletion},
+		{groupProgram, manVerb, "", newMan},
+	}
+}
+
+// Two verbs print what is known of all.
+const (
+	completionVerb = "completion"
+	manVerb        = "man"
+)
+
+// called returns the verbs that args can need: to make the flags of all takes as long as
+// the rest of a short command.
+func called(args []string) []verb {
+	all := nix2gpuVerbs()
+	if len(args) > 0 && args[0] != completionVerb && args[0] != manVerb {
+		if i := slices.IndexFunc(all, func(v verb) bool { return v.name == args[0] }); i >= 0 {
+			return all[i : i+1]
+		}
+	}
+	return all
+}
+
+// newRoot makes the command table of nix2gpu, as far as args need it. Without args it is
+// whole.
+func newRoot(env *Env, args ...string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "nix2gpu <verb> [DEFINITION] [SERVICE...]",
 		Short: "Run the services of a container definition written in Nix",
@@ -116,75 +198,17 @@ folder, or of the nearest parent folder that has one.`,
 		&cobra.Group{ID: groupImage, Title: "Make images of it:"},
 		&cobra.Group{ID: groupProgram, Title: "About the program:"},
 	)
-	add := func(group string, cmds ...*cobra.Command) {
-		for _, c := range cmds {
-			c.GroupID = group
+	for _, v := range called(args) {
+		cmd := v.make(env)
+		cmd.GroupID = v.group
+		addVerbs(root, cmd)
+		if v.asks != "" {
+			asks(v.asks, cmd)
 		}
-		addVerbs(root, cmds...)
 	}
-	add(groupRun,
-		newUp(env),
-		newDown(env),
-		newStart(env),
-		newStop(env),
-		newRestart(env),
-		newReload(env),
-		newScale(env),
-		newKill(env),
-		newExec(env),
-		newDB(env),
-		newAttach(env),
-		newRun(env),
-		newBoot(env),
-	)
-	add(groupLook,
-		newPs(env),
-		newLs(env),
-		newStatus(env),
-		newTop(env),
-		newPorts(env),
-		newLogs(env),
-		newWait(env),
-		newReady(env),
-		newLive(env),
-		newEvents(env),
-		newAnalyze(env),
-	)
-	add(groupDefine,
-		newCheck(env),
-		newConfig(env),
-		newGraph(env),
-		newSecret(env),
-		newEval(env),
-		newParse(env),
-		newOptions(env),
-	)
-	add(groupImage,
-		newBuild(env),
-		newLock(env),
-		newPush(env),
-		newLoad(env),
-		newShell(env),
-		newImage(env),
-		newDeploy(env),
-		newCache(env),
-	)
-	add(groupProgram,
-		newVersion(env),
-		newCompletion(env),
-		newMan(env),
-	)
 	root.SetHelpCommandGroupID(groupProgram)
 	noFiles(root)
 	addRemoteFlags(env, root)
-	for _, cmd := range root.Commands() {
-		switch cmd.Name() {
-		case "down", "start", "stop", "restart", "kill", "reload", "scale", "ps", "status", "top", "ports", "logs", "wait", "ready", "live", "events", "graph", "analyze":
-			asks(asksAnywhere, cmd)
-		case "up", "exec", "db", "attach", "run":
-			asks(asksHere, cmd)
-		}
-	}
 	prepare := root.PersistentPreRunE
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
 		if err := prepare(cmd, args); err != nil {
