@@ -40,6 +40,7 @@ var helpers = map[string]func(args []string) int{
 	"launch":    func(args []string) int { return status(process.LaunchMain(args)) },
 	"exec":      execMain,
 	"lend":      lendMain,
+	"scored":    scored,
 	"trial":     trialMain,
 }
 

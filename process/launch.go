@@ -27,6 +27,7 @@ type settings struct {
 	Umask    *int                `json:"umask,omitempty"`
 	Nice     *int                `json:"nice,omitempty"`
 	OOMScore *int                `json:"oomScore,omitempty"`
+	Spared   bool                `json:"spared,omitempty"` // the supervisor is, for lack of memory, and the program shall not be
 	DropCaps bool                `json:"dropCaps,omitempty"`
 	Caps     []string            `json:"caps,omitempty"`
 	Read     []string            `json:"read,omitempty"`
@@ -53,12 +54,10 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	if spec.Umask != nil && !h.plain.ownFS { // a container may forbid threads to have their own
 		umask, req.umask = spec.Umask, nil
 	}
-	score := spec.OOMScore
-	if score == nil && h.ownScore < 0 && len(h.opts.Launch) > 0 {
-		score = new(int) // before the exec: what the program starts at once would have ours
-	}
+	// Before the exec: what the program starts at once would have our score.
+	spared := spec.OOMScore == nil && h.ownScore < 0 && len(h.opts.Launch) > 0
 	net := spec.network()
-	if net == nil && len(rlimits) == 0 && umask == nil && spec.Nice == nil && score == nil && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
+	if net == nil && len(rlimits) == 0 && umask == nil && spec.Nice == nil && spec.OOMScore == nil && !spared && !box.DropCaps && box.ReadOnly == nil && box.ReadWrite == nil {
 		return nil
 	}
 	if len(h.opts.Launch) == 0 {
@@ -70,7 +69,7 @@ func (h *Host) throughLaunch(spec *Spec, req *forkRequest) error {
 	}
 	req.report, req.reportEnd = read, write
 	set := settings{
-		Path: req.path, Rlimits: rlimits, Umask: umask, Nice: spec.Nice, OOMScore: score,
+		Path: req.path, Rlimits: rlimits, Umask: umask, Nice: spec.Nice, OOMScore: spec.OOMScore, Spared: spared,
 		DropCaps: box.DropCaps, Caps: box.Caps, Read: box.ReadOnly, Write: box.ReadWrite, Network: net,
 		Signal: int(spec.StopSignal), Parent: unix.Getpid(), Report: len(req.attr.Files),
 	}
@@ -200,9 +199,12 @@ func (s *settings) apply() (step string, err error) {
 		}
 	}
 	if s.OOMScore != nil {
-		if err := os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*s.OOMScore)), 0); err != nil {
+		if err := setOOMScore("self", *s.OOMScore); err != nil {
 			return fmt.Sprintf("set oomScoreAdjust to %d", *s.OOMScore), err
 		}
+	}
+	if s.Spared {
+		_ = setOOMScore("self", 0) // where it stays, the program is only as safe as we are
 	}
 	for which, limit := range s.Rlimits {
 		// By the syscall package: else that would restore, at the exec, the original

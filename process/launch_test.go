@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -295,6 +296,36 @@ func TestOOMScoreOfChildren(t *testing.T) {
 	if _, out := output(t, h, spec); out != "300\n" {
 		t.Errorf("the score is %q", out)
 	}
+}
+
+// The children of a supervisor that the kernel spares are not spared with it. Where /proc
+// can only be read, they start all the same.
+func TestScoreUnderAProtectedSupervisor(t *testing.T) {
+	needRoot(t)
+	for setup, want := range map[string]string{"": "0\n", "mount -o remount,bind,ro /proc &&": "300\n"} {
+		cmd := exec.Command("unshare", "-m", "sh", "-c", "echo 300 >/proc/self/oom_score_adj && mount --bind /proc /proc && "+setup+` exec "$0"`, os.Args[0])
+		cmd.Env = append(os.Environ(), "HELPER=scored")
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("%q: %v, score %q, want %q", setup, err, out, want)
+		}
+	}
+}
+
+// scored prints the score of a child.
+func scored([]string) int {
+	h, err := process.New(process.Options{Launch: launchCommand})
+	if err != nil {
+		return status(err)
+	}
+	process.Protect(h) // a score below ours takes a right that containers lack
+	spec := shell("cat /proc/self/oom_score_adj")
+	spec.Stdout = os.Stdout
+	p, err := h.Start(spec)
+	if err != nil {
+		return status(err)
+	}
+	<-p.Done()
+	return status(h.Close())
 }
 
 func TestEnvironmentIsExact(t *testing.T) {

@@ -110,7 +110,7 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process, spec *Spec) er
 			if p.spec.Mode == Daemon {
 				h.launching++
 			}
-			h.noteStart(p, spec)
+			h.noteStart(p, spec, req)
 		}
 		h.mu.Unlock()
 		h.again() // for children that the reaper has left alone meanwhile
@@ -125,15 +125,15 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process, spec *Spec) er
 
 // noteStart records a start for after our death. Called with the lock, so that the pid is
 // still the process's.
-func (h *Host) noteStart(p *Process, spec *Spec) {
+func (h *Host) noteStart(p *Process, spec *Spec, req *forkRequest) {
 	if n := h.looseOOM(); n > h.oomSeen {
 		h.oomSeen = n
 	}
 	if mem := p.cgroup.memory(); mem != "" && p.spec.OutOfMemory != nil {
 		p.cgroup.mute = !h.watchOOM(mem, p.cgroup.v2)
 	}
-	if spec.OOMScore == nil && h.ownScore < 0 {
-		setOOMScore(p.pid, 0)
+	if spec.OOMScore == nil && h.ownScore < 0 && req.report == nil { // else it does that itself
+		_ = setOOMScore(strconv.Itoa(p.pid), 0)
 	}
 	if h.journal == nil && h.guard == nil {
 		return
@@ -151,9 +151,9 @@ func (h *Host) noteStart(p *Process, spec *Spec) {
 	h.guard.started(p.record())
 }
 
-func setOOMScore(pid, score int) {
-	// It takes privileges to lower the score. Without them, it just stays.
-	os.WriteFile(procDir(pid)+"/oom_score_adj", []byte(strconv.Itoa(score)), 0)
+// setOOMScore sets the score of a process, which takes privileges if it lowers it.
+func setOOMScore(pid string, score int) error {
+	return os.WriteFile("/proc/"+pid+"/oom_score_adj", []byte(strconv.Itoa(score)), 0)
 }
 
 // request makes of a spec what the kernel needs.
