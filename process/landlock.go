@@ -73,7 +73,7 @@ func landlock(read, write []string) error {
 	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
 		return errno
 	}
-	return nil
+	return markConfined()
 }
 
 // HasLandlock reports whether this kernel can restrict what a process sees of the file

@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 )
 
 // An inquiry is what is logged of a request that changes something, or is told a secret:
@@ -69,8 +67,8 @@ func (s *Server) log(r *http.Request, err error) {
 // asker says who has made a request: the user and process at the other end of the socket,
 // or the address of whoever knew the token.
 func asker(r *http.Request) []any {
-	peer, ok := r.Context().Value(peerKey{}).(*unix.Ucred)
-	if !ok {
+	peer := peerOf(r)
+	if peer == nil {
 		return []any{"peer", r.RemoteAddr, "by", "token"}
 	}
 	out := []any{"uid", peer.Uid, "pid", peer.Pid}

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"nix2gpu/control"
 	"nix2gpu/project"
 )
@@ -128,8 +126,7 @@ func (s *Server) copyEnded(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.Copies == nil {
 		return &control.Error{Code: control.CodeInvalid, Msg: "there are no copies here", Hint: "\"nix2gpu run\" makes them"}
 	}
-	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // present, since guard let the request in
-	if err := s.opts.Copies.Tell(end, int(peer.Pid)); err != nil {
+	if err := s.opts.Copies.Tell(end, int(peerOf(r).Pid)); err != nil { // present, since guard let the request in
 		return err
 	}
 	writeJSON(w, http.StatusOK, control.Reply{Services: []control.Service{}})

@@ -58,12 +58,19 @@ func listener(path string) (pid int, ok bool) {
 	return 0, false
 }
 
-// peerKey is the key of the client's *unix.Ucred in the context of a request.
+// A peer is the process at the other end of a connection to the socket, as it was when it
+// connected.
+type peer struct {
+	*unix.Ucred
+	confined bool // it is in a sandbox
+}
+
+// peerKey is the key of the client's *peer in the context of a request.
 type peerKey struct{}
 
 // withPeer puts the connection, and the user and process at its other end, into the
 // context of its requests.
-func withPeer(ctx context.Context, c net.Conn) context.Context {
+func (s *Server) withPeer(ctx context.Context, c net.Conn) context.Context {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
 	}
@@ -80,25 +87,57 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	if err != nil {
 		return ctx
 	}
-	var peer *unix.Ucred
+	p := &peer{}
 	raw.Control(func(fd uintptr) {
-		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if p.Ucred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			p.confined = s.isConfined(int(fd), int(p.Pid))
+		}
 	})
 	if err != nil {
 		return ctx
 	}
-	return context.WithValue(ctx, peerKey{}, peer)
+	return context.WithValue(ctx, peerKey{}, p)
+}
+
+// isConfined reports whether the process at the other end of a socket is in a sandbox. One
+// outside of our pid namespace has no pid here; our sandboxes are inside.
+func (s *Server) isConfined(fd, pid int) bool {
+	if s.opts.Confined == nil || pid == 0 {
+		return false
+	}
+	pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+	switch err {
+	case nil:
+		defer unix.Close(pidfd)
+	case unix.ESRCH, unix.EINVAL: // it has ended
+		return true
+	default: // Linux before 6.5
+		pidfd = -1
+	}
+	return s.opts.Confined(pid, pidfd)
+}
+
+// peerOf is the process that sent a request, or nil.
+func peerOf(r *http.Request) *peer {
+	p, _ := r.Context().Value(peerKey{}).(*peer)
+	return p
 }
 
 // isOwner reports whether the client runs as we do.
 func isOwner(r *http.Request) bool {
-	peer, ok := r.Context().Value(peerKey{}).(*unix.Ucred)
-	return ok && int(peer.Uid) == unix.Geteuid()
+	p := peerOf(r)
+	return p != nil && int(p.Uid) == unix.Geteuid()
 }
 
-// allowed reports whether the client is root or our own user. The socket's mode admits
-// nobody else anyway; this still holds when somebody loosens the mode.
-func allowed(r *http.Request) bool {
-	peer, ok := r.Context().Value(peerKey{}).(*unix.Ucred)
-	return ok && (peer.Uid == 0 || int(peer.Uid) == unix.Geteuid())
+// refused returns why the client may not ask: only root and our own user may, and nobody
+// in a sandbox, which would leave it by what we start. The socket's mode admits no other
+// users anyway; this still holds when somebody loosens the mode.
+func refused(r *http.Request) error {
+	switch p := peerOf(r); {
+	case p == nil || p.Uid != 0 && int(p.Uid) != unix.Geteuid():
+		return &control.Error{Code: control.CodeForbidden, Msg: "only root and the user who runs the project may ask", Hint: "ask as one of them"}
+	case p.confined:
+		return &control.Error{Code: control.CodeForbidden, Msg: "a process in a sandbox may not ask", Hint: "ask from outside, or leave sandbox out of the service that asks"}
+	}
+	return nil
 }

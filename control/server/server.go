@@ -18,8 +18,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nix2gpu/control"
 	"nix2gpu/project"
 	"nix2gpu/servicelog"
@@ -66,6 +64,9 @@ type Options struct {
 	Degraded func() []control.Degraded
 	// Wire, when set, is the form in which process-compose's clients describe processes.
 	Wire Wire
+	// Confined, when set, reports whether a process is in a sandbox, or has ended. A pidfd
+	// of -1 is none.
+	Confined func(pid, pidfd int) bool
 	// OutOfMemory, when set, is what was killed in the container for lack of memory.
 	OutOfMemory func() *control.OutOfMemory
 
@@ -123,7 +124,7 @@ func New(opts Options) *Server {
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ConnContext:       withPeer,
+		ConnContext:       s.withPeer,
 		ReadHeaderTimeout: s.headerTime,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHeader,
@@ -227,9 +228,8 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // guard refuses strangers on the socket, and turns errors into answers.
 func (s *Server) guard(access Access, h handler) http.Handler {
 	return s.answering(s.audited(access, func(w http.ResponseWriter, r *http.Request) error {
-		if !allowed(r) {
-			return &control.Error{Code: control.CodeForbidden, Msg: "only root and the user who runs the project may ask",
-				Hint: "ask as one of them"}
+		if err := refused(r); err != nil {
+			return err
 		}
 		return h(w, r)
 	}))
@@ -615,9 +615,8 @@ func (s *Server) resolveOne(ctx context.Context, name string) (project.ID, error
 
 // client returns the pid of the client, which asks for a command of a service.
 func client(r *http.Request, id project.ID) int {
-	peer := r.Context().Value(peerKey{}).(*unix.Ucred) // present, since guard let the request in
 	about(r, "services", id)
-	return int(peer.Pid)
+	return int(peerOf(r).Pid) // present, since guard let the request in
 }
 
 // project decodes and checks the project that is the body of a request.

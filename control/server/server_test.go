@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -128,8 +129,8 @@ func serve(t *testing.T, engine server.Engine) (*client.Client, *server.Server, 
 	return serveOn(t, engine, func(l net.Listener) net.Listener { return l })
 }
 
-// serveOn is serve with the listener that wrap returns.
-func serveOn(t *testing.T, engine server.Engine, wrap func(net.Listener) net.Listener) (*client.Client, *server.Server, string) {
+// serveOn is serve with the listener that wrap returns, and with options changed.
+func serveOn(t *testing.T, engine server.Engine, wrap func(net.Listener) net.Listener, change ...func(*server.Options)) (*client.Client, *server.Server, string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "n2g") // t.TempDir can be too long for a socket
 	if err != nil {
@@ -140,14 +141,18 @@ func serveOn(t *testing.T, engine server.Engine, wrap func(net.Listener) net.Lis
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := server.New(server.Options{
+	opts := server.Options{
 		Engine: engine, Reload: func(_ context.Context, p *project.Project) (project.Valid, error) {
 			if p.Name == "refused" {
 				return project.Valid{}, &control.Error{Code: control.CodeConflict, Msg: "cannot run here"}
 			}
 			return project.Validated(p)
 		}, Resolve: (*project.Project).ResolveAll, Root: "/home/me/shop", Definition: "flake.nix#shop", Version: "1",
-	})
+	}
+	for _, f := range change {
+		f(&opts)
+	}
+	srv := server.New(opts)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(wrap(l)) }()
 	t.Cleanup(func() {
@@ -165,6 +170,37 @@ func TestSocketIsPrivate(t *testing.T) {
 	info, err := os.Stat(socket)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket has mode %v, %v, want 0600", info.Mode().Perm(), err)
+	}
+}
+
+// Whoever reaches the socket from a sandbox could leave that by what we start.
+func TestNobodyInASandboxMayAsk(t *testing.T) {
+	plain := func(l net.Listener) net.Listener { return l }
+	var asked, handle string
+	_, _, socket := serveOn(t, newFake(), plain, func(o *server.Options) {
+		o.Confined = func(pid, pidfd int) bool {
+			asked, handle = strconv.Itoa(pid), "none"
+			if info, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(pidfd)); err == nil {
+				handle = string(info)
+			}
+			return true
+		}
+	})
+	hc := overSocket(t, socket)
+	paths := []string{"GET /processes", "POST /project/stop"}
+	for _, r := range server.Routes() {
+		paths = append(paths, r.Method+" "+strings.ReplaceAll(r.Path, "{name}", "api"))
+	}
+	for _, path := range paths {
+		method, path, _ := strings.Cut(path, " ")
+		status, text := ask(t, hc, method, "http://x"+path, "")
+		if want := "a process in a sandbox may not ask"; status != http.StatusForbidden || !strings.Contains(text, want) {
+			t.Errorf("%s %s = %d %s, want %d %s", method, path, status, text, http.StatusForbidden, want)
+		}
+	}
+	self := strconv.Itoa(os.Getpid())
+	if asked != self || handle != "none" && !strings.Contains(handle, "\nPid:\t"+self+"\n") { // none: Linux before 6.5
+		t.Errorf("it is asked of %s with the handle %s, want %s", asked, handle, self)
 	}
 }
 
