@@ -11,6 +11,7 @@ var alertmanager = ServiceType{
 		{"listenAddress", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
 		{"configuration", "attrs json", "The configuration, in Alertmanager's own words. Without one, alerts are shown and sent nowhere."},
 		{"configText", "null lines", "The configuration as text, instead of configuration."},
+		{"checkConfig", "inert bool", "the configuration is tested at each start"},
 		{"webExternalUrl", "null string", "The URL under which others reach the server."},
 		{"logLevel", "null enum debug info warn error", "How much is logged."},
 		{"logFormat", "null enum logfmt json", "How logs are written."},

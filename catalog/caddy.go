@@ -25,16 +25,16 @@ var caddyServer = ServiceType{
 		{"httpPort", "port = 80", "The port of sites on http that name none."},
 		{"httpsPort", "port = 443", "The port of sites on https that name none."},
 		{"logLevel", "string = WARN", "The lowest level that caddy logs."},
-		{"resume", "inert bool", "the configuration is that of the definition, at each start"},
+		{"logFormat", "lines", "The body of the block of caddy's own log, instead of logLevel and our format."},
+		{"resume", "bool", "Start with what caddy was last told by its interface for administration, if there is such a configuration."},
 		{"enableReload", "inert bool", "a change restarts the service"},
-		{"group", "inert string", "the group is that of the user"},
 		{"logDir", "inert string", "logs go to nix2gpu"},
 		{"virtualHosts", "attrs {}", "The sites by address, such as \":8080\", \"http://localhost:8080\" or \"example.com\"."},
 		{"  hostName", "null string", "The address of the site; its name in virtualHosts unless set."},
 		{"  serverAliases", "list string", "Further addresses that the site answers to."},
 		{"  listenAddresses", "list string", "Interfaces to listen on."},
 		{"  logFormat", "null lines", "The body of a log block; requests are not logged unless it is set."},
-		{"  useACMEHost", "null string", "Not supported."},
+		{"  useACMEHost", "refused string", "caddy gets its certificates itself"},
 		{"  upstream", "null string", "A custom service with a port, to which all requests go that extraConfig does not answer: to all of its replicas."},
 		{"  extraConfig", "lines", "The body of the site: reverse_proxy, file_server, ..."},
 		{"requestId", "set"},
@@ -51,7 +51,7 @@ func generateCaddy(in *Instance) {
 	case len(in.attrs("settings")) > 0:
 		file, adapter = in.RunDir("/caddy.json"), ""
 		// Two instances would both listen on the port of the admin interface.
-		in.whole("settings")
+		in.whole("settings", "resume")
 		config := mergeDeep(map[string]any{"admin": map[string]any{"disabled": true}}, in.attrs("settings"))
 		if admin := in.attrs("settings", "admin"); admin["listen"] != nil && admin["disabled"] == nil {
 			config["admin"] = admin
@@ -60,7 +60,7 @@ func generateCaddy(in *Instance) {
 		c.fromJSON()
 	case in.Has("configFile"):
 		file = in.Path("configFile")
-		in.whole("configFile", "adapter")
+		in.whole("configFile", "adapter", "resume")
 		if in.Has("adapter") {
 			adapter = in.String("adapter")
 		}
@@ -78,6 +78,9 @@ func generateCaddy(in *Instance) {
 		Inconclusive: []string{"no such host", "connection refused", "network is unreachable"},
 	}
 	main.Test.Command.Exec[1] = project.Lit("validate")
+	if in.Bool("resume") {
+		main.Command.Exec = append(main.Command.Exec, project.Lit("--resume"))
+	}
 	main.Dirs = []project.Dir{in.KeptData("0700")}
 	for name, sub := range map[string]string{"XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "/config", "HOME": ""} {
 		main.Env[name] = project.Value{Text: in.Data(sub)}
@@ -122,10 +125,14 @@ func (c *caddy) write() {
 	option("email", c.String("email"))
 	option("acme_ca", c.String("acmeCA"))
 	c.open("log")
-	c.open("format console")
-	c.line("level_format upper") // without colours
-	c.close()
-	c.line("level %s", c.String("logLevel"))
+	if own := c.Text("logFormat"); !own.IsEmpty() {
+		c.lines(own)
+	} else {
+		c.open("format console")
+		c.line("level_format upper") // without colours
+		c.close()
+		c.line("level %s", c.String("logLevel"))
+	}
 	c.close()
 	c.lines(c.Text("globalConfig"))
 	c.close()
@@ -147,9 +154,6 @@ func (c *caddy) write() {
 }
 
 func (c *caddy) site(h *module.Config) {
-	if h.Has("useACMEHost") {
-		h.Errorf("not supported: useACMEHost; caddy gets its certificates itself")
-	}
 	name := h.Name()
 	if h.Has("hostName") {
 		name = h.String("hostName")

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,8 +57,15 @@ func commonOptions(t *ServiceType) module.Options {
 	all["gpu"] = module.Option{Set: options(gpuRows)}
 	if t.Package != "" {
 		all["package"] = module.PackageOption(t.Package)
+		maps.Copy(all, options(nixosRows))
 	}
 	return all
+}
+
+// nixosRows are what nearly every module of NixOS has beside these.
+var nixosRows = []row{
+	{"group", "inert string", "the group is that of the user"},
+	{"openFirewall", "inert bool", "nothing is closed here, and exposedPorts says what the container offers"},
 }
 
 var commonRows = []row{
@@ -367,7 +375,9 @@ func (in *Instance) applyLimits(main *project.Process) {
 		main.Limits.CPUs = n
 	}
 	main.Limits.Pids = int64(in.Int("limits", "pids"))
-	main.Limits.NoFile = uint64(in.Int("limits", "nofile"))
+	if in.Has("limits", "nofile") {
+		main.Limits.NoFile = uint64(in.Int("limits", "nofile"))
+	}
 	in.applyIO(&main.Limits.IO)
 }
 

@@ -11,4 +11,4 @@
 // with the other errors of the evaluation, by Config.Errorf.
 package catalog
 
-//go:generate go test . -run "^TestServicePages$" -update
+//go:generate go test . -run "^Test(ServicePages|NixOSOptions)$" -update

@@ -24,6 +24,15 @@ var etcd = ServiceType{
 		{"initialCluster", "list string", "The members that begin the cluster, each as name=URL; this one alone unless set."},
 		{"initialClusterState", "enum new existing", "Whether the cluster is new when the member first starts."},
 		{"initialClusterToken", "null string", "What tells this cluster from others at its beginning; \"etcd-cluster\" unless set."},
+		{"discovery", "string", "The URL of a discovery service that tells the members of each other, instead of initialCluster."},
+		{"clientCertAuth", "bool", "Whether clients must show certificates of trustedCaFile."},
+		{"trustedCaFile", "null file", "The file of the authorities of clients' certificates."},
+		{"certFile", "null file", "The file of the certificate for clients."},
+		{"keyFile", "null key", "The file of that certificate's key."},
+		{"peerClientCertAuth", "bool", "Whether other members must show certificates of peerTrustedCaFile."},
+		{"peerTrustedCaFile", "null file", "The file of the authorities of members' certificates; trustedCaFile unless set."},
+		{"peerCertFile", "null file", "The file of the certificate for members; certFile unless set."},
+		{"peerKeyFile", "null key", "The file of that certificate's key; keyFile unless set."},
 		{"extraConf", "attrs string", "Further settings, in the words of etcd's variables without ETCD_, such as LOG_LEVEL."},
 		{"extraFlags", "list string", "Further arguments of etcd."},
 	},
@@ -39,9 +48,13 @@ var etcd = ServiceType{
 			"?listenPeerUrls --listen-peer-urls={listenPeerUrls}", "!listenPeerUrls --listen-peer-urls=http://{peer}",
 			"?initialAdvertisePeerUrls --initial-advertise-peer-urls={initialAdvertisePeerUrls}",
 			"!initialAdvertisePeerUrls --initial-advertise-peer-urls={peer.scheme}://{peer!}",
-			"--initial-cluster-state={initialClusterState}", "--initial-cluster-token={initialClusterToken}", "{extraFlags...}"},
+			"--initial-cluster-state={initialClusterState}", "--initial-cluster-token={initialClusterToken}", "--discovery={discovery}",
+			"?clientCertAuth --client-cert-auth", "--trusted-ca-file={trustedCaFile}", "--cert-file={certFile}", "--key-file={keyFile}",
+			"?peerClientCertAuth --peer-client-cert-auth", "?peerTrustedCaFile --peer-trusted-ca-file={peerTrustedCaFile}", "!peerTrustedCaFile --peer-trusted-ca-file={trustedCaFile}",
+			"?peerCertFile --peer-cert-file={peerCertFile}", "!peerCertFile --peer-cert-file={certFile}", "?peerKeyFile --peer-key-file={peerKeyFile}", "!peerKeyFile --peer-key-file={keyFile}",
+			"{extraFlags...}"},
 		dirs:   []string{"{data} 0700 keep"},
-		ready:  ready{listener: "client", http: "/health", guard: []string{"--trusted-ca-file -trusted-ca-file", "extraConf.TRUSTED_CA_FILE"}},
+		ready:  ready{listener: "client", http: "/health", guard: []string{"--trusted-ca-file -trusted-ca-file", "extraConf.TRUSTED_CA_FILE", "trustedCaFile"}},
 		finish: etcdCluster,
 	},
 }
@@ -62,7 +75,7 @@ func etcdCluster(in *tableInstance, main *project.Process) {
 		words[0] = "--initial-cluster=" + strings.Join(members, ",")
 	}
 	own := in.Strings("extraFlags")
-	if _, elsewhere, _ := in.said([]string{"--discovery -discovery", "--discovery-srv -discovery-srv", "extraConf.DISCOVERY", "extraConf.DISCOVERY_SRV"}); elsewhere == nil {
+	if _, elsewhere, _ := in.said([]string{"--discovery -discovery", "--discovery-srv -discovery-srv", "extraConf.DISCOVERY", "extraConf.DISCOVERY_SRV"}); elsewhere == nil && in.String("discovery") == "" {
 		main.Command.Exec = append(main.Command.Exec, in.words(words)...)
 	}
 	for _, c := range in.Each("extraConf") {

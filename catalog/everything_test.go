@@ -38,6 +38,7 @@ var writtenByServers = map[string][]string{
 	"jaeger":       {"data/keys", "data/values"},
 	"caddy":        {"data/config"},
 	"phpfpm":       {"data/a.sock"},
+	"memcached":    {"run/memcached.sock"},
 }
 
 var ofUser = regexp.MustCompile(`/user[-.]`)

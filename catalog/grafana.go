@@ -1,5 +1,7 @@
 package catalog
 
+import "nix2gpu/project"
+
 // grafana shows metrics.
 var grafana = ServiceType{
 	Name: "grafana", Package: "grafana", User: "grafana",
@@ -15,6 +17,31 @@ var grafana = ServiceType{
 		{"datasources", "list attrs json", "Data sources, in Grafana's own words."},
 		{"deleteDatasources", "list attrs json", "Data sources to delete."},
 		{"providers", "list attrs json", "Providers of dashboards, in Grafana's own words."},
+		{"declarativePlugins", "refused list package", "put plugins into the folder plugins of dataDir"},
+		{"provision", "set"}, // in the words of NixOS
+		{"  enable", "inert bool", "what the options beside it say is provided always"},
+		{"  datasources", "set"},
+		{"    settings", "null attrs json", "What a file of data sources has: datasources, deleteDatasources."},
+		{"    path", "null file", "A file of data sources."},
+		{"  dashboards", "set"},
+		{"    settings", "null attrs json", "What a file of dashboards' providers has: providers."},
+		{"    path", "null file", "A file of dashboards' providers."},
+		{"  alerting", "set"},
+		{"    rules", "set"},
+		{"      settings", "null attrs json", "What a file of rules has: groups, deleteRules."},
+		{"      path", "null file", "A file of rules."},
+		{"    contactPoints", "set"},
+		{"      settings", "null attrs json", "What a file of contact points has: contactPoints, deleteContactPoints."},
+		{"      path", "null file", "A file of contact points."},
+		{"    policies", "set"},
+		{"      settings", "null attrs json", "What a file of notification policies has: policies, resetPolicies."},
+		{"      path", "null file", "A file of notification policies."},
+		{"    templates", "set"},
+		{"      settings", "null attrs json", "What a file of templates has: templates, deleteTemplates."},
+		{"      path", "null file", "A file of templates."},
+		{"    muteTimings", "set"},
+		{"      settings", "null attrs json", "What a file of mute timings has: muteTimes, deleteMuteTimes."},
+		{"      path", "null file", "A file of mute timings."},
 	},
 	table: &table{
 		endpoints: []endpoint{{name: "web", port: "port", address: "listenAddress",
@@ -35,5 +62,27 @@ var grafana = ServiceType{
 		},
 		ready: ready{listener: "web", http: "/api/health", slow: true,
 			scheme: []string{"environment.GF_SERVER_PROTOCOL", "settings.server.protocol", "extraConf.server.protocol", "protocol"}},
+		finish: grafanaProvision,
 	},
+}
+
+// grafanaProvision writes what provision says, in files beside those of our own options:
+// Grafana reads every file of these folders.
+func grafanaProvision(in *tableInstance, main *project.Process) {
+	for _, at := range [][]string{
+		{"datasources"}, {"dashboards"},
+		{"alerting", "rules"}, {"alerting", "contactPoints"}, {"alerting", "policies"}, {"alerting", "templates"}, {"alerting", "muteTimings"},
+	} {
+		c, file := in.Get(append([]string{"provision"}, at...)...), "/provisioning/"+at[0]+"/provision-"+at[len(at)-1]+".yaml"
+		if c.Has("settings") && c.Has("path") {
+			c.Get("path").Errorf("settings and path must not both be set")
+		}
+		if c.Has("settings") {
+			tree := map[string]any{"apiVersion": int64(1)}
+			main.Files = append(main.Files, in.jsonFile(file, mergeDeep(tree, c.Any("settings").(map[string]any))))
+		}
+		if c.Has("path") {
+			main.Files = append(main.Files, project.File{Path: in.RunDir(file), Source: in.place.Path(c.Str("path")), Mode: "0400"})
+		}
+	}
 }

@@ -20,7 +20,10 @@ var httpdServer = ServiceType{
 	rows: []row{
 		{"port", "port = 8081", "The port of virtual hosts that name none."},
 		{"extraConfig", "lines", "Further lines of the configuration, at this place."},
-		{"extraModules", "list string", "Further modules to load, by name, such as \"status\"."},
+		{"sslPort", "port = 8444", "The port of virtual hosts with TLS that name none."},
+		{"extraModules", "list string | {}", "Further modules to load, by name, such as \"status\", or with the path of the file."},
+		{"  name", "required string", "The name of the module."},
+		{"  path", "required file", "The file of the module."},
 		{"adminAddr", "null string", "The mail address of whoever runs the server."},
 		{"logFormat", "string = none", "How requests are logged: common, combined or none."},
 		{"logLevel", "string = warn", "The lowest level of errors that are logged."},
@@ -30,10 +33,13 @@ var httpdServer = ServiceType{
 		{"sslProtocols", "string = All -SSLv2 -SSLv3 -TLSv1 -TLSv1.1", "TLS versions."},
 		{"sslCiphers", "null string", "TLS ciphers."},
 		{"configFile", "null file", "A configuration instead of everything else here."},
-		{"enablePHP", "bool", "Not supported: pass requests to php-fpm with proxyPass."},
-		{"group", "inert string", "the group is that of the user"},
-		{"logDir", "inert string", "logs go to nix2gpu"},
-		{"logPerVirtualHost", "inert bool", "logs go to nix2gpu, all in one"},
+		{"enablePHP", "refused bool", "pass requests to php-fpm with proxyPass"},
+		{"phpPackage", "refused package", "pass requests to php-fpm with proxyPass"},
+		{"phpOptions", "refused lines", "pass requests to php-fpm with proxyPass, and set its phpOptions"},
+		{"enablePerl", "refused bool", "name the module in extraModules"},
+		{"enableMellon", "refused bool", "name the module in extraModules"},
+		{"logDir", "null file", "A folder to log to, instead of nix2gpu's logs."},
+		{"logPerVirtualHost", "bool = true", "Whether virtual hosts have files of their own in logDir."},
 		{"requestId", "set"},
 		{"  enable", "bool", requestIDDoc},
 		{"virtualHosts", "attrs {}", "The virtual hosts by name."},
@@ -43,6 +49,9 @@ var httpdServer = ServiceType{
 		{"    ip", "string = *", "The address to listen on; \"*\" is all."},
 		{"    port", "null port", "The port to listen on; that of the service unless set."},
 		{"    ssl", "bool", "Speak TLS."},
+		{"  listenAddresses", "list string = [ \"*\" ]", "Addresses with the default ports, where listen is not set."},
+		{"  http2", "bool = true", "Speak HTTP/2 where there is TLS."},
+		{"  enableUserDir", "bool", "Serve ~/public_html of each user as /~user."},
 		{"  documentRoot", "null file", "The folder to serve."},
 		{"  servedDirs", "list {}", "Further folders to serve, each below a path."},
 		{"    urlPath", "required string", "The path of the URL."},
@@ -57,13 +66,15 @@ var httpdServer = ServiceType{
 		{"    extraConfig", "lines", "Further lines of the configuration, at this place."},
 		{"    priority", "int = 1000", "Locations are written in this order, lower ones first."},
 		{"  globalRedirect", "null string", "Redirect every request to this address."},
-		{"  robotsEntries", "lines", "Not supported: serve a robots.txt with servedFiles."},
+		{"  robotsEntries", "lines", "What robots.txt says."},
 		{"  extraConfig", "lines", "Further lines of the configuration, at this place."},
 		{"  adminAddr", "null string", "The mail address of whoever runs the server."},
-		{"  addSSL", "bool", "Not supported: set ssl in listen."},
-		{"  onlySSL", "bool", "Not supported: set ssl in listen."},
-		{"  forceSSL", "bool", "Not supported: set ssl in listen, and globalRedirect in another host."},
-		{"  enableACME", "bool", "Not supported: get the certificate yourself."},
+		{"  addSSL", "bool", "Serve both http and https."},
+		{"  onlySSL", "bool", "Serve https only."},
+		{"  forceSSL", "bool", "Redirect http to https."},
+		{"  enableACME", "refused bool", "set sslServerCert and sslServerKey, or use caddy, which gets certificates itself"},
+		{"  useACMEHost", "refused string", "set sslServerCert and sslServerKey"},
+		{"  acmeRoot", "inert string", "Apache gets no certificates here"},
 		{"  sslServerCert", "null file", "The file of the certificate."},
 		{"  sslServerKey", "null key", "The file of the certificate's key."},
 		{"  sslServerChain", "null file", "A file of the certificates between the server's and the authority's."},
@@ -86,6 +97,9 @@ type httpd struct {
 	listens []listener
 	own     []listener // by lines of the user's own
 	ssl     bool
+
+	userDirs bool
+	robots   int // files of robotsEntries so far
 }
 
 // httpdListen finds what a text of the user's listens on.
@@ -95,13 +109,10 @@ var httpdListen = sync.OnceValue(func() *regexp.Regexp {
 
 func generateHttpd(in *Instance) {
 	h := &httpd{Instance: in, textBuilder: &textBuilder{}}
-	if in.Bool("enablePHP") {
-		in.Get("enablePHP").Errorf("not supported: enablePHP; pass requests to php-fpm with proxyPass")
-	}
 	file := in.RunDir("/httpd.conf")
 	if in.Has("configFile") {
 		file = in.Path("configFile")
-		in.whole("configFile", "enablePHP")
+		in.whole("configFile")
 	}
 	h.main = in.Main(project.Command{Exec: []project.Text{in.Program("httpd"), project.Lit("-DFOREGROUND"), project.Lit("-d"), in.DataDir(), project.Lit("-f"), file}})
 	h.main.Dirs = []project.Dir{{Path: in.DataDir()}, {Path: in.RunDir("")}}
@@ -171,11 +182,23 @@ func (h *httpd) head() {
 	if h.Bool("requestId", "enable") {
 		names = append(names, "unique_id")
 	}
+	if h.userDirs {
+		names = append(names, "userdir")
+	}
 	modules := trimSuffix(h.Program("httpd"), "/bin/httpd")
-	for _, name := range append(names, h.Strings("extraModules")...) {
-		h.section("IfModule", "!"+name+"_module", func() {
-			h.directive("LoadModule "+name+"_module", project.Join(modules, project.Lit("/modules/mod_"+name+".so")), "")
-		})
+	load := func(name string, file project.Text) {
+		h.section("IfModule", "!"+name+"_module", func() { h.directive("LoadModule "+name+"_module", file, "") })
+	}
+	own := func(name string) { load(name, project.Join(modules, project.Lit("/modules/mod_"+name+".so"))) }
+	for _, name := range names {
+		own(name)
+	}
+	for _, c := range h.List("extraModules") {
+		if c.Kind() == module.KindAttrs {
+			load(c.String("name"), h.place.Path(c.Str("path")))
+		} else {
+			own(c.String())
+		}
 	}
 	h.section("IfModule", "unixd_module", func() {
 		h.line("User www-data") // without effect unless it starts as root
@@ -192,8 +215,16 @@ func (h *httpd) head() {
 			h.line("Listen %s", address)
 		}
 	}
-	h.line("ErrorLog /dev/stderr")
-	h.line(`ErrorLogFormat "[%%l] %%M"`)
+	if h.Has("logDir") {
+		h.main.Dirs = append(h.main.Dirs, project.Dir{Path: h.Path("logDir"), Mode: "0750", Keep: true})
+		h.directive("ErrorLog", h.logFile("error.log"), "")
+	} else {
+		h.line("ErrorLog /dev/stderr")
+		h.line(`ErrorLogFormat "[%%l] %%M"`)
+		if h.IsSet("logPerVirtualHost") {
+			h.note(h.Get("logPerVirtualHost"), "logPerVirtualHost has no effect: without logDir, all logs are nix2gpu's")
+		}
+	}
 	h.line("LogLevel %s", h.String("logLevel"))
 	id, format := "", h.String("logFormat")
 	if h.Bool("requestId", "enable") {
@@ -208,7 +239,7 @@ func (h *httpd) head() {
 	}
 	h.line(`LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b%s" common`, id)
 	h.line(`LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b \"%%{Referer}i\" \"%%{User-agent}i\"%s" combined`, id)
-	h.customLog(format)
+	h.customLog(format, "access.log")
 	h.line("ServerTokens Prod")
 	h.line("MaxRequestWorkers %d", h.Int("maxClients"))
 	h.line("MaxConnectionsPerChild %d", h.Int("maxRequestsPerChild"))
@@ -228,10 +259,19 @@ func (h *httpd) head() {
 	})
 }
 
-func (h *httpd) customLog(format string) {
-	if format != "" && format != "none" {
+func (h *httpd) customLog(format, file string) {
+	switch {
+	case format == "" || format == "none":
+	case h.Has("logDir"):
+		h.directive("CustomLog", h.logFile(file), " "+format)
+	default:
 		h.line("CustomLog /dev/stdout %s", format)
 	}
+}
+
+// logFile is a file in the folder that logDir names.
+func (h *httpd) logFile(name string) project.Text {
+	return project.Join(h.Path("logDir"), project.Lit("/"+strings.ReplaceAll(name, "/", "_")))
 }
 
 func (h *httpd) hosts() {
@@ -255,14 +295,6 @@ func (h *httpd) hosts() {
 }
 
 func (h *httpd) host(c *module.Config) {
-	for _, name := range []string{"addSSL", "onlySSL", "forceSSL", "enableACME"} {
-		if c.Bool(name) {
-			c.Get(name).Errorf("not supported: %s; set listen with ssl = true, sslServerCert and sslServerKey", name)
-		}
-	}
-	if c.String("robotsEntries") != "" {
-		c.Get("robotsEntries").Errorf("not supported: robotsEntries; serve a robots.txt with servedFiles")
-	}
 	addresses := map[bool][]string{} // by whether TLS is spoken there
 	for _, l := range c.List("listen") {
 		port := cmp.Or(l.Int("port"), h.Int("port"))
@@ -270,8 +302,22 @@ func (h *httpd) host(c *module.Config) {
 		addresses[l.Bool("ssl")] = append(addresses[l.Bool("ssl")], hostPort(l.String("ip"), port))
 	}
 	if len(addresses) == 0 {
-		h.listens = append(h.listens, listener{"*", h.Int("port"), []string{"port"}})
-		addresses[false] = []string{fmt.Sprintf("*:%d", h.Int("port"))}
+		secure := c.Bool("addSSL") || c.Bool("onlySSL") || c.Bool("forceSSL")
+		for _, at := range c.Strings("listenAddresses") {
+			for i, option := range []string{"port", "sslPort"} {
+				ssl := i == 1
+				if ssl && secure || !ssl && !c.Bool("onlySSL") {
+					h.listens = append(h.listens, listener{at, h.Int(option), []string{option}})
+					addresses[ssl] = append(addresses[ssl], hostPort(at, h.Int(option)))
+				}
+			}
+		}
+	} else {
+		for _, name := range []string{"listenAddresses", "addSSL", "onlySSL"} {
+			if c.IsSet(name) {
+				h.note(c.Get(name), "%s has no effect: listen says where and how", name)
+			}
+		}
 	}
 	ssl := len(addresses[true]) > 0
 	if ssl && (!c.Has("sslServerCert") || !c.Has("sslServerKey")) {
@@ -280,12 +326,22 @@ func (h *httpd) host(c *module.Config) {
 	h.ssl = h.ssl || ssl
 	for _, secure := range []bool{false, true} {
 		if len(addresses[secure]) > 0 {
-			h.section("VirtualHost", strings.Join(addresses[secure], " "), func() { h.hostBody(c, secure) })
+			h.section("VirtualHost", strings.Join(addresses[secure], " "), func() {
+				if c.Bool("forceSSL") && ssl && !secure {
+					h.names(c)
+					_, port, _ := splitHostPort(addresses[true][0])
+					h.line("RewriteEngine on")
+					h.line("RewriteRule ^ https://%%{SERVER_NAME}:%d%%{REQUEST_URI} [R=301,L]", port)
+				} else {
+					h.hostBody(c, secure)
+				}
+			})
 		}
 	}
 }
 
-func (h *httpd) hostBody(c *module.Config, ssl bool) {
+// names writes which names a host answers to.
+func (h *httpd) names(c *module.Config) {
 	name := c.Name()
 	if c.Has("hostName") {
 		name = c.String("hostName")
@@ -294,19 +350,37 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 	for _, alias := range c.Strings("serverAliases") {
 		h.line("ServerAlias %s", alias)
 	}
+}
+
+func (h *httpd) hostBody(c *module.Config, ssl bool) {
+	h.names(c)
 	if c.Has("adminAddr") {
 		h.line("ServerAdmin %s", c.String("adminAddr"))
 	}
 	if ssl {
 		h.line("SSLEngine on")
-		h.line("Protocols h2 http/1.1")
+		if c.Bool("http2") {
+			h.line("Protocols h2 http/1.1")
+		}
 		for _, d := range [][3]string{{"SSLCertificateFile", "sslServerCert", "cert"}, {"SSLCertificateKeyFile", "sslServerKey", "key"}, {"SSLCertificateChainFile", "sslServerChain", "chain"}} {
 			if c.Has(d[1]) {
 				h.directive(d[0], h.Lend(h.main, d[2], h.keyFile(c.Get(d[1]))), "")
 			}
 		}
 	}
-	h.customLog(c.String("logFormat"))
+	h.hostLogs(c)
+	if c.Bool("enableUserDir") {
+		h.userDirs = true
+		h.line("UserDir public_html")
+		h.line("UserDir disabled root")
+		h.granted(project.Lit("/home/*/public_html"))
+	}
+	if text := h.place.Text(c.Str("robotsEntries")); !text.IsEmpty() {
+		h.robots++
+		file := h.RunDir(fmt.Sprintf("/robots.%d", h.robots))
+		h.main.Files = append(h.main.Files, project.File{Path: file, Content: text})
+		h.served("/robots.txt", file)
+	}
 	if to := c.String("globalRedirect"); to != "" {
 		h.line("RedirectPermanent / %s", to)
 	}
@@ -324,11 +398,26 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 		h.alias(d.String("urlPath"), h.place.Path(d.Str("dir")))
 	}
 	for _, f := range c.List("servedFiles") {
-		file := h.place.Path(f.Str("file"))
-		h.directive("Alias "+f.String("urlPath"), file, "")
-		h.section("Location", f.String("urlPath"), func() { h.line("Require all granted") })
+		h.served(f.String("urlPath"), h.place.Path(f.Str("file")))
 	}
 	h.lines(h.place.Text(c.Str("extraConfig")))
+}
+
+// hostLogs writes where a host logs, if not where the others do.
+func (h *httpd) hostLogs(c *module.Config) {
+	format, file := c.String("logFormat"), "access.log"
+	if h.Has("logDir") && h.Bool("logPerVirtualHost") {
+		file = "access-" + c.Name() + ".log"
+		format = cmp.Or(format, h.String("logFormat"))
+		h.directive("ErrorLog", h.logFile("error-"+c.Name()+".log"), "")
+	}
+	h.customLog(format, file)
+}
+
+// served serves a file at a path.
+func (h *httpd) served(path string, file project.Text) {
+	h.directive("Alias "+path, file, "")
+	h.section("Location", path, func() { h.line("Require all granted") })
 }
 
 // alias serves a folder below a path.

@@ -23,6 +23,10 @@ var kafka = ServiceType{
 		{"clusterId", "null string", "The id of the cluster; made from the instance's name unless set."},
 		{"formatLogDirs", "bool = true", "Format the data folder before the first start."},
 		{"formatLogDirsIgnoreFormatted", "inert bool", "what is formatted stays as it is"},
+		{"jre", "inert anything", "the program java is that of the package"},
+		{"configFiles", "set"},
+		{"  serverProperties", "null file", "A server.properties instead of what the other options say; port is then what it listens on, for the check that it is ready."},
+		{"  log4jProperties", "null file", "A configuration of log4j instead of log4jProperties."},
 		{"jvmOptions", "list string", "Options of the Java virtual machine."},
 		{"log4jProperties", "lines", "The configuration of log4j; Kafka logs to the console unless it is set."},
 		{"settings", "attrs null bool | int | string | list string", "Lines of server.properties by key; null removes a line."},
@@ -76,13 +80,22 @@ func generateKafka(in *Instance) {
 		log4j = lit("log4j.rootLogger=INFO, stdout\nlog4j.appender.stdout=org.apache.log4j.ConsoleAppender\n" +
 			"log4j.appender.stdout.layout=org.apache.log4j.PatternLayout\nlog4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n\n")
 	}
-	properties := in.RunDir("/server.properties")
+	properties, logging := in.RunDir("/server.properties"), in.RunDir("/log4j.properties")
 	files := []project.File{
 		{Path: properties, Content: b.text, Mode: "0640"},
-		{Path: in.RunDir("/log4j.properties"), Content: log4j, Mode: "0640"},
+		{Path: logging, Content: log4j, Mode: "0640"},
+	}
+	if in.Has("configFiles", "serverProperties") {
+		properties, files = in.Path("configFiles", "serverProperties"), files[1:]
+		if in.IsSet("settings") {
+			in.note(in.Get("settings"), "settings has no effect: configFiles.serverProperties is the whole configuration")
+		}
+	}
+	if in.Has("configFiles", "log4jProperties") {
+		logging, files = in.Path("configFiles", "log4jProperties"), files[:len(files)-1]
 	}
 	env := map[string]project.Text{"LOG_DIR": in.Data("/app-logs"),
-		"KAFKA_LOG4J_OPTS": project.Join(lit("-Dlog4j.configuration=file:"), in.RunDir("/log4j.properties"))}
+		"KAFKA_LOG4J_OPTS": project.Join(lit("-Dlog4j.configuration=file:"), logging)}
 	if options := in.Strings("jvmOptions"); len(options) > 0 {
 		env["KAFKA_OPTS"] = lit(strings.Join(options, " "))
 	}

@@ -15,6 +15,8 @@ var nats = ServiceType{
 		{"port", "port = 4222", "The port to listen on."},
 		{"bind", "string = 127.0.0.1", "The address to listen on; \"*\" is all."},
 		{"monitorPort", "null port", "The port of the monitor, which is off unless set."},
+		{"serverName", "null string", "The server's name, of which a cluster has each once; the instance's name unless set."},
+		{"validateConfig", "inert bool", "the server tests its configuration at each start"},
 		{"jetstream", "bool", "Whether JetStream keeps streams, in dataDir."},
 		{"settings", "attrs json", "Further configuration, merged over what the other options say."},
 	},
@@ -26,7 +28,11 @@ func generateNATS(in *Instance) {
 	if everywhere(bind) == "*" {
 		bind = "0.0.0.0"
 	}
-	config := map[string]any{"server_name": module.Str{S: in.Name}, "host": module.Str{S: bind}, "port": int64(in.Int("port"))}
+	name := in.Name
+	if in.Has("serverName") {
+		name = in.String("serverName")
+	}
+	config := map[string]any{"server_name": module.Str{S: name}, "host": module.Str{S: bind}, "port": int64(in.Int("port"))}
 	if in.Has("monitorPort") && !natsHas(in, natsMonitor) {
 		config["http_port"] = int64(in.Int("monitorPort")) // at host
 	}

@@ -18,6 +18,8 @@ type nginx struct {
 	port    int
 	listens []listener // in the order of the configuration
 	auths   int        // files of passwords so far
+
+	cacheDirs []project.Dir // of proxyCachePath
 }
 
 // A listener is one address that some server block listens on.
@@ -38,7 +40,6 @@ func generateNginx(in *Instance) {
 		Command:      project.Command{Exec: append(slices.Clone(n.main.Command.Exec), project.Lit("-t"), project.Lit("-q"))},
 		Inconclusive: []string{"host not found", "could not be resolved", "bind() to"},
 	}
-	n.rejectUnsupported()
 	n.write()
 	n.declarePorts()
 	switch {
@@ -48,7 +49,7 @@ func generateNginx(in *Instance) {
 	default:
 		n.unusedPort(n.listens)
 	}
-	n.main.Dirs = []project.Dir{{Path: in.DataDir()}}
+	n.main.Dirs = append([]project.Dir{{Path: in.DataDir()}}, n.cacheDirs...)
 	n.main.Files = append([]project.File{
 		{Path: in.Data("/nginx.conf"), Content: n.text, Escape: quotes},
 		{Path: in.Data("/mime.types"), Content: project.Lit(mimeTypes())},
@@ -56,22 +57,6 @@ func generateNginx(in *Instance) {
 	// Finish what is under way; worker_shutdown_timeout bounds it.
 	n.main.Shutdown.Signal = project.SIGQUIT
 	n.main.Shutdown.ParentOnly = true
-}
-
-func (n *nginx) rejectUnsupported() {
-	for _, name := range []string{"recommendedBrotliSettings", "recommendedZstdSettings"} {
-		if n.Bool(name) {
-			n.Get(name).Errorf("not supported: %s; its module is not part of nginx", name)
-		}
-	}
-	if n.String("preStart") != "" {
-		n.Get("preStart").Errorf("not supported: preStart; use a custom service, and depends_on with \"completed\"")
-	}
-	for _, host := range n.Each("virtualHosts") {
-		if host.Bool("enableACME") || host.Has("useACMEHost") {
-			host.Errorf("not supported: ACME; set sslCertificate and sslCertificateKey")
-		}
-	}
 }
 
 // write writes nginx.conf. What the user writes wins: a directive of theirs
@@ -129,7 +114,7 @@ func (n *nginx) http() {
 	} else {
 		n.line("include mime.types;")
 	}
-	n.unless(have, "types_hash_max_size", "types_hash_max_size 4096;")
+	n.unless(have, "types_hash_max_size", "types_hash_max_size %d;", n.Int("typesHashMaxSize"))
 	n.unless(have, "default_type", "default_type application/octet-stream;")
 	if n.Bool("requestId", "enable") {
 		n.requestID(have)
@@ -147,14 +132,17 @@ func (n *nginx) http() {
 		if valid := n.String("resolver", "valid"); valid != "" {
 			words = append(words, "valid="+valid)
 		}
-		if !n.Bool("resolver", "ipv6") {
-			words = append(words, "ipv6=off")
+		for _, family := range []string{"ipv4", "ipv6"} {
+			if !n.Bool("resolver", family) {
+				words = append(words, family+"=off")
+			}
 		}
 		n.unless(have, "resolver", "%s;", strings.Join(words, " "))
 	}
 	n.line(`map $http_upgrade $connection_upgrade { default upgrade; "" close; }`)
 	n.tls(have)
 	n.recommended(have)
+	n.caches()
 	n.lines(n.Text("commonHttpConfig"))
 	for _, up := range n.Each("upstreams") {
 		n.upstream(up)
@@ -240,6 +228,40 @@ func (n *nginx) recommended(have map[string]bool) {
 		}
 		n.proxyHeaders()
 	}
+	if n.Bool("recommendedUwsgiSettings") {
+		for _, what := range []string{"connect", "send", "read"} {
+			n.unless(have, "uwsgi_"+what+"_timeout", "uwsgi_%s_timeout %s;", what, n.String("uwsgiTimeout"))
+		}
+		n.uwsgiParams()
+		n.line(`uwsgi_param HTTP_CONNECTION "";`)
+	}
+}
+
+// caches writes the lines of proxyCachePath, whose folders are below dataDir.
+func (n *nginx) caches() {
+	for _, c := range n.Each("proxyCachePath") {
+		if !c.Bool("enable") {
+			continue
+		}
+		if wrong := project.PlainName(c.Name()); wrong != "" {
+			c.Errorf("%s", wrong)
+			continue
+		}
+		n.cacheDirs = append(n.cacheDirs, project.Dir{Path: n.Data("/cache/" + c.Name()), Mode: "0700"})
+		n.line("proxy_cache_path cache/%s keys_zone=%s:%s levels=%s use_temp_path=%s inactive=%s max_size=%s;", c.Name(), c.String("keysZoneName"),
+			c.String("keysZoneSize"), c.String("levels"), onOff(c.Bool("useTempPath")), c.String("inactive"), c.String("maxSize"))
+	}
+}
+
+// uwsgiParams says what a uWSGI server is told of a request, as nginx's own uwsgi_params.
+func (n *nginx) uwsgiParams() {
+	for _, p := range strings.Fields(`QUERY_STRING=$query_string REQUEST_METHOD=$request_method CONTENT_TYPE=$content_type CONTENT_LENGTH=$content_length
+		REQUEST_URI=$request_uri PATH_INFO=$document_uri DOCUMENT_ROOT=$document_root SERVER_PROTOCOL=$server_protocol REQUEST_SCHEME=$scheme
+		REMOTE_ADDR=$remote_addr REMOTE_PORT=$remote_port SERVER_PORT=$server_port SERVER_NAME=$server_name`) {
+		name, value, _ := strings.Cut(p, "=")
+		n.line("uwsgi_param %s %s;", name, value)
+	}
+	n.line("uwsgi_param HTTPS $https if_not_empty;")
 }
 
 // requestID makes the id of a request a variable, which the user's own lines may use, too.

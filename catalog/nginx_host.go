@@ -49,6 +49,9 @@ func (n *nginx) host(h *module.Config) {
 			}
 		}
 	}
+	if (secure || anySSL) && h.Bool("kTLS") {
+		n.line("ssl_conf_command Options KTLS;")
+	}
 	if h.Bool("rejectSSL") {
 		n.line("ssl_reject_handshake on;")
 	}
@@ -88,23 +91,22 @@ func (n *nginx) listensOf(h *module.Config, secure bool) []hostListen {
 	base := []string{"virtualHosts", h.Name()}
 	var out []hostListen
 	for _, c := range h.List("listen") {
-		l := hostListen{addr: c.String("addr"), port: c.Int("port"), ssl: c.Bool("ssl"), path: append(slices.Clone(base), "listen")}
-		if !c.Has("port") {
-			l.port = n.port
-			if l.ssl {
-				l.port = n.Int("defaultSSLListenPort")
-			}
-		}
-		if c.Bool("proxyProtocol") {
-			l.words = append(l.words, "proxy_protocol")
-		}
-		l.words = append(l.words, c.Strings("extraParameters")...)
-		out = append(out, l)
+		out = append(out, n.entry(c, c.Bool("ssl"), append(slices.Clone(base), "listen")))
 	}
 	if len(out) > 0 {
 		for _, name := range []string{"listenAddresses", "addSSL"} {
 			if h.IsSet(name) {
 				n.note(h.Get(name), "%s has no effect: listen says where and how", name)
+			}
+		}
+	}
+	if len(out) == 0 && len(h.List("listenAddresses")) == 0 {
+		for _, c := range n.List("defaultListen") {
+			for _, ssl := range []bool{false, true} {
+				wanted := !ssl && !h.Bool("onlySSL") || ssl && secure
+				if wanted && (!c.Has("ssl") || c.Bool("ssl") == ssl) {
+					out = append(out, n.entry(c, ssl, []string{"defaultListen"}))
+				}
 			}
 		}
 	}
@@ -123,6 +125,22 @@ func (n *nginx) listensOf(h *module.Config, secure bool) []hostListen {
 		}
 	}
 	return out
+}
+
+// entry is one of listen or defaultListen.
+func (n *nginx) entry(c *module.Config, ssl bool, path []string) hostListen {
+	l := hostListen{addr: c.String("addr"), port: c.Int("port"), ssl: ssl, path: path}
+	if !c.Has("port") {
+		l.port = n.port
+		if ssl {
+			l.port = n.Int("defaultSSLListenPort")
+		}
+	}
+	if c.Bool("proxyProtocol") {
+		l.words = append(l.words, "proxy_protocol")
+	}
+	l.words = append(l.words, c.Strings("extraParameters")...)
+	return l
 }
 
 // names writes where a server listens, and its names.
@@ -169,11 +187,28 @@ func (n *nginx) location(l *module.Config) {
 	}
 	n.open("location %s", path)
 	if l.Has("proxyPass") {
-		n.directive("proxy_pass", proxyTarget(l.Get("proxyPass"), n.place.Text(l.Str("proxyPass")), "http://", "https://", "$"))
+		target := proxyTarget(l.Get("proxyPass"), n.place.Text(l.Str("proxyPass")), "http://", "https://", "$")
+		n.pass("proxy_pass", target, n.Bool("proxyResolveWhileRunning"))
 		if l.Bool("proxyWebsockets") {
 			n.line("proxy_http_version 1.1;")
 			n.line("proxy_set_header Upgrade $http_upgrade;")
 			n.line("proxy_set_header Connection $connection_upgrade;")
+		}
+	}
+	if l.Has("uwsgiPass") {
+		if l.Has("proxyPass") {
+			l.Get("uwsgiPass").Errorf("proxyPass and uwsgiPass must not both be set")
+		}
+		n.pass("uwsgi_pass", n.place.Text(l.Str("uwsgiPass")), n.Bool("uwsgiResolveWhileRunning"))
+		recommended := n.Bool("recommendedUwsgiSettings")
+		if l.Has("recommendedUwsgiSettings") {
+			recommended = l.Bool("recommendedUwsgiSettings")
+		}
+		if recommended || !n.Bool("recommendedUwsgiSettings") { // else they stand outside
+			n.uwsgiParams()
+		}
+		if recommended {
+			n.line(`uwsgi_param HTTP_CONNECTION "";`)
 		}
 	}
 	for _, p := range l.Each("fastcgiParams") {
@@ -212,6 +247,15 @@ func (n *nginx) location(l *module.Config) {
 	}
 	n.basicAuth(l)
 	n.close()
+}
+
+// pass writes where to pass requests on. A name in a variable is looked up at each of them.
+func (n *nginx) pass(directive string, target project.Text, lookUp bool) {
+	if lookUp {
+		n.directive("set $nix2gpu_target", target)
+		target = project.Lit("$nix2gpu_target")
+	}
+	n.directive(directive, target)
 }
 
 // aliasPath keeps the slash at the end of an alias: nginx puts what follows

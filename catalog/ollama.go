@@ -15,7 +15,10 @@ var ollama = ServiceType{
 		{"port", "port = 11434", "The port to listen on."},
 		{"host", "string = 127.0.0.1", "The address to listen on."},
 		{"keepAlive", "string = 5m", "How long an idle model stays loaded."},
-		{"models", "list string", "Models to fetch, at each start, when they are missing."},
+		{"models", "(list string) | string = [ ]", "Models to fetch, at each start, when they are missing; or in the words of NixOS, the folder that models are in."},
+		{"loadModels", "list string", "The same as a list of models, in the words of NixOS."},
+		{"home", "null file", "The home folder of the server; dataDir unless set."},
+		{"rocmOverrideGfx", "null string", "Which GPU of AMD's ROCm shall see, such as \"10.3.0\"."},
 		{"environmentVariables", "attrs string", "Further environment variables, in the words of NixOS."},
 		{"acceleration", "null bool | string", "In the words of services-flake: \"cuda\" needs GPUs as gpus = \"all\" does, false is gpus = \"none\"; with anything else the installed program uses what it finds."},
 	},
@@ -25,9 +28,21 @@ var ollama = ServiceType{
 		if in.Kind("acceleration") == module.KindStr && in.String("acceleration") == "cuda" {
 			in.service.GPUs = &project.GPUs{All: true}
 		}
+		home, folder, models := in.DataDir(), in.Data("/models"), in.Strings("loadModels")
+		if in.Has("home") {
+			home = in.Path("home")
+		}
+		if in.Kind("models") == module.KindStr {
+			folder = in.Path("models")
+		} else {
+			models = append(in.Strings("models"), models...)
+		}
 		env := func(proc *project.Process) {
-			proc.Env["HOME"] = project.Value{Text: in.DataDir()}
-			proc.Env["OLLAMA_MODELS"] = project.Value{Text: in.Data("/models")}
+			proc.Env["HOME"] = project.Value{Text: home}
+			proc.Env["OLLAMA_MODELS"] = project.Value{Text: folder}
+			if in.Has("rocmOverrideGfx") {
+				proc.Env["HSA_OVERRIDE_GFX_VERSION"] = project.Value{Text: project.Lit(in.String("rocmOverrideGfx"))}
+			}
 			proc.Env["OLLAMA_KEEP_ALIVE"] = project.Value{Text: project.Lit(in.String("keepAlive"))}
 			if hidden {
 				proc.Env[VisibleDevices] = project.Value{Text: project.Lit(noDevice)}
@@ -37,12 +52,15 @@ var ollama = ServiceType{
 			}
 		}
 		main := in.Main(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("serve")}})
-		main.Dirs = []project.Dir{in.KeptData("0750"), {Path: in.Data("/models"), Mode: "0750"}}
+		main.Dirs = []project.Dir{in.KeptData("0750"), {Path: folder, Mode: "0750", Keep: in.Kind("models") == module.KindStr}}
+		if in.Has("home") {
+			main.Dirs = append(main.Dirs, project.Dir{Path: home, Mode: "0750"})
+		}
 		env(main)
 		main.Env["OLLAMA_HOST"] = project.Value{Text: project.Lit(hostPort(host, port))}
 		main.Readiness = &project.Probe{HTTP: &project.HTTPCheck{Host: reachable(host), Port: port, Path: "/"}, Period: slowStart}
 		in.Listen(port, everywhere(host), path...)
-		for _, model := range in.Strings("models") {
+		for _, model := range models {
 			pull := in.After(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("pull"), project.Lit(model)}})
 			env(pull)
 			pull.Env["OLLAMA_HOST"] = project.Value{Text: project.Lit(hostPort(reachable(host), port))}

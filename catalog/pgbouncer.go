@@ -20,6 +20,7 @@ var pgbouncer = ServiceType{
 		{"authType", "null string", "How clients show who they are; \"trust\" unless set, but \"scram-sha-256\" where somebody has a password."},
 		{"adminUsers", "list string", "Users who may give commands on the database pgbouncer."},
 		{"poolMode", "enum session transaction statement", "When a connection to the server is free for others: after the client's session, its transaction, or each statement."},
+		{"openFilesLimit", "null positive", "How many files the server may have open; limits.nofile in the words of NixOS."},
 		{"settings", "attrs attrs null string | int | float | bool", "Sections of pgbouncer.ini, over what the other options say."},
 	},
 	table: &table{
@@ -40,6 +41,7 @@ var pgbouncer = ServiceType{
 
 // pgbouncerUsers writes the list of users.
 func pgbouncerUsers(in *tableInstance, main *project.Process) {
+	main.Limits.NoFile = uint64(in.Int("openFilesLimit"))
 	auth, list := "trust", project.Text(nil)
 	if in.Has("authFile") {
 		auth = "scram-sha-256"

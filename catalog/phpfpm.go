@@ -15,8 +15,9 @@ var phpfpm = ServiceType{
 	Doc: "PHP-FPM, which runs PHP for web servers.",
 	rows: []row{
 		{"listen", "port | string = phpfpm.sock", "Where to listen: a port of this machine alone, an address with a port, or the path of a socket, relative to dataDir."},
-		{"extraConfig", "attrs null string | int | float | bool", "Directives of the pool, such as \"pm.max_children\"."},
-		{"settings", "alias extraConfig"},
+		{"settings", "attrs null string | int | float | bool", "Directives of the pool, such as \"pm.max_children\"."},
+		{"extraConfig", "(attrs null string | int | float | bool) | lines = { }", "The same as settings, in the words of services-flake; or in those of NixOS, further lines of the pool."},
+		{"phpPackage", "alias package"},
 		{"globalSettings", "attrs null string | int | float | bool", "Directives of the section global."},
 		{"phpOptions", "lines", "Lines of php.ini, after those of the installed one."},
 		{"phpEnv", "attrs string", "Environment variables of scripts, which get no others. A value such as \"$HOME\" is that variable of nix2gpu's own."},
@@ -29,7 +30,7 @@ var phpfpm = ServiceType{
 			{path: "/php-fpm.conf", format: "ini", base: []entry{
 				{"global/error_log", "/proc/self/fd/2"}, {"global/", whole("globalSettings")},
 				{"@/pm", "ondemand"}, {"@/pm.max_children", 5}, {"@/catch_workers_output", "yes"}, {"@/decorate_workers_output", "no"},
-				{"@/", whole("extraConfig")}, {"@/env[", whole("phpEnv")},
+				{"@/", whole("extraConfig")}, {"@/", whole("settings")}, {"@/env[", whole("phpEnv")},
 			}},
 			{path: "/php.d/zz-nix2gpu.ini", format: "=", tail: []string{"phpOptions"}},
 		},
@@ -43,8 +44,10 @@ var phpfpm = ServiceType{
 // phpfpmListen lets the pool listen. A port alone would listen on all addresses.
 func phpfpmListen(in *tableInstance, main *project.Process) {
 	at, path := in.Get("listen"), []string{"listen"}
-	if in.Has("extraConfig", "listen") {
-		at, path = in.Get("extraConfig", "listen"), []string{"extraConfig", "listen"}
+	for _, option := range []string{"extraConfig", "settings"} {
+		if own := in.Get(option); own.Kind() == module.KindAttrs && own.Has("listen") {
+			at, path = own.Get("listen"), []string{option, "listen"}
+		}
 	}
 	text := in.scalar(at)
 	check := &project.ServerCheck{Protocol: "fastcgi"}
@@ -63,6 +66,13 @@ func phpfpmListen(in *tableInstance, main *project.Process) {
 	main.Readiness = &project.Probe{Server: check}
 	i := slices.IndexFunc(main.Files, func(f project.File) bool { return strings.HasSuffix(f.Path.String(), ".conf") })
 	main.Files[i] = in.table.configs[0].file(in, entry{"@/listen", text})
+	if c := in.Get("extraConfig"); c.Kind() == module.KindStr && c.String() != "" {
+		b := &textBuilder{text: main.Files[i].Content}
+		b.line("[%s]", in.Name)
+		b.add(in.place.Text(c.Str()))
+		b.endLine()
+		main.Files[i].Content = b.text
+	}
 }
 
 // phpQuote is a value between double quotes. A dollar alone is a variable without a name,

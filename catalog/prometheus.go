@@ -22,6 +22,15 @@ var prometheus = ServiceType{
 		{"ruleFiles", "list file", "Files of rules."},
 		{"rules", "list lines", "Rules, each the text of a file."},
 		{"alertmanagers", "list attrs json", "Where to send alerts."},
+		{"alertmanagerNotificationQueueCapacity", "null positive", "How many alerts wait for an Alertmanager at most."},
+		{"remoteRead", "list attrs json", "Where else to read samples."},
+		{"remoteWrite", "list attrs json", "Where else to write samples."},
+		{"configText", "null lines", "The configuration as text, instead of what these options say."},
+		{"webConfigFile", "null file", "A file with what the server needs for TLS and passwords."},
+		{"enableAgentMode", "bool", "Collect and pass on by remoteWrite alone, without a database of its own, rules and alerts."},
+		{"checkConfig", "inert bool | string", "the configuration is tested at each start"},
+		{"stateDir", "refused string", "set dataDir"},
+		{"enableReload", "inert bool", "a change restarts the service"},
 		{"extraConfig", "attrs json", "Further configuration, merged over what the other options say."},
 		{"retentionTime", "null string", "How long samples are kept, such as \"15d\"."},
 		{"webExternalUrl", "null string", "The URL under which others reach the server."},
@@ -30,12 +39,14 @@ var prometheus = ServiceType{
 	table: &table{
 		extra:     "extraFlags",
 		endpoints: []endpoint{{name: "web", port: "port", address: "listenAddress", both: []string{"--web.listen-address -web.listen-address"}}},
-		argv: []string{"{bin/prometheus}", "--config.file={run/prometheus.yml}", "--storage.tsdb.path={data}", "--web.listen-address={web}",
-			"--storage.tsdb.retention.time={retentionTime}", "--web.external-url={webExternalUrl}", "{extraFlags...}"},
+		argv: []string{"{bin/prometheus}", "--config.file={run/prometheus.yml}", "!enableAgentMode --storage.tsdb.path={data}",
+			"?enableAgentMode --enable-feature=agent", "?enableAgentMode --storage.agent.path={data}", "--web.listen-address={web}", "--web.config.file={webConfigFile}",
+			"--alertmanager.notification-queue-capacity={alertmanagerNotificationQueueCapacity}", "--storage.tsdb.retention.time={retentionTime}", "--web.external-url={webExternalUrl}", "{extraFlags...}"},
 		dirs: []string{"{data} 0750 keep"},
 		configs: []config{{path: "/prometheus.yml", format: "json", overlay: []string{"extraConfig"}, base: []entry{
 			{"global/scrape_interval", "15s"}, {"global/evaluation_interval", "15s"}, {"global", some("globalConfig")},
 			{"scrape_configs", some("scrapeConfigs")}, {"alerting/alertmanagers", some("alertmanagers")},
+			{"remote_read", some("remoteRead")}, {"remote_write", some("remoteWrite")},
 		}}},
 		test:   []string{"{bin/promtool}", "check", "config", "{run/prometheus.yml}"},
 		ready:  ready{listener: "web", http: "/-/ready", slow: true, guard: webConfig},
@@ -55,15 +66,20 @@ func prometheusRules(in *tableInstance, main *project.Process) {
 		files = append(files, project.File{Path: in.RunDir("/" + name), Content: in.place.Text(s)})
 		names = append(names, module.Str{S: name}) // relative to the configuration
 	}
+	config := slices.IndexFunc(main.Files, func(f project.File) bool { return strings.HasSuffix(f.Path.String(), "/prometheus.yml") })
 	if len(names) > 0 {
-		main.Files[0] = in.table.configs[0].file(in, entry{"rule_files", names})
+		main.Files[config] = in.table.configs[0].file(in, entry{"rule_files", names})
+	}
+	if in.Has("configText") {
+		in.whole("configText", "port", "listenAddress", "retentionTime", "webExternalUrl", "webConfigFile", "enableAgentMode", "alertmanagerNotificationQueueCapacity", "extraFlags")
+		main.Files[config] = project.File{Path: in.RunDir("/prometheus.yml"), Content: in.Text("configText"), Mode: "0640"}
 	}
 	main.Files = slices.Concat(files, main.Files)
 	prometheusPrefix(in, main)
 }
 
 // webConfig names a file with TLS or passwords, for all servers of the Prometheus project.
-var webConfig = []string{"--web.config.file -web.config.file"}
+var webConfig = []string{"--web.config.file -web.config.file", "webConfigFile"}
 
 // prometheusPrefix puts before the probe's path what all paths of the server begin with:
 // that of the address under which others reach it, unless a flag says otherwise.

@@ -20,6 +20,7 @@ var rabbitmqServer = ServiceType{
 		{"distPort", "null port", "The port for other nodes; port + 20000 unless set."},
 		{"distAddress", "string = 127.0.0.1", "The address to listen on for other nodes, an IPv4 address; \"*\" is all."},
 		{"cookie", "null secret", "The secret that nodes share. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"unsafeCookie", "alias cookie"},
 		{"cookieFile", "null key", "A file that holds the cookie, read at each start with the rights of whoever starts nix2gpu."},
 		{"config", "lines", "The advanced configuration, in Erlang."},
 		{"plugins", "list string", "Plugins to enable."},

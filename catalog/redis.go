@@ -37,6 +37,9 @@ var redis = ServiceType{
 		{"masterAuthFile", "null key", "A file that holds that password, read at each start with the rights of whoever starts nix2gpu."},
 		{"bind", "null string = 127.0.0.1", "The address to listen on; null or \"*\" is all of them."},
 		{"settings", "attrs bool | int | string | list string", "Lines of redis.conf by keyword. A list gives a keyword several times."},
+		{"logfile", "null file", "A file to log to, relative to dataDir, instead of nix2gpu's logs."},
+		{"syslog", "bool", "Whether to log to the machine's system logger as well."},
+		{"extraParams", "list string", "Further arguments of redis-server."},
 		{"requirePassFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: it may be root's alone."},
 	},
 	Generate: generateRedis,
@@ -62,6 +65,9 @@ func generateRedis(in *Instance) {
 
 	// dataDir is passed on the command line, where a path needs no quotes.
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("redis-server"), in.RunDir("/redis.conf"), project.Lit("--dir"), in.DataDir()}})
+	for _, s := range in.Strs("extraParams") {
+		main.Command.Exec = append(main.Command.Exec, in.place.Text(s))
+	}
 	main.Files = []project.File{{Path: in.RunDir("/redis.conf"), Content: r.text, Mode: "0640", Escape: quotes}}
 	main.Dirs = []project.Dir{in.KeptData("0700")}
 	// It has no test. A directive that it does not know, behind all that it would serve
@@ -155,6 +161,12 @@ func (r *redisConfig) tuning() {
 	r.set("databases", strconv.Itoa(r.Int("databases")))
 	r.set("loglevel", r.String("logLevel"))
 	r.set("daemonize", "no")
+	if r.Has("logfile") {
+		r.setText("logfile", redisQuoteText(r.Text("logfile")))
+	}
+	if r.Bool("syslog") {
+		r.set("syslog-enabled", "yes")
+	}
 	if r.Has("maxclients") {
 		r.set("maxclients", strconv.Itoa(r.Int("maxclients")))
 	}

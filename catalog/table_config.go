@@ -190,7 +190,9 @@ func (f *config) sections(in *tableInstance, more []entry) project.Text {
 			if key == "" {
 				own = section(name)
 			}
-			in.overlay(own, in.Get(string(option)))
+			if c := in.Get(string(option)); c.Kind() == module.KindAttrs {
+				in.overlay(own, c)
+			}
 			for _, sub := range sortedKeys(own) {
 				if key != "" {
 					if strings.Contains(own[sub].String(), "\n") {

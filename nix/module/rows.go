@@ -27,7 +27,8 @@ import (
 // that is "required".
 //
 // A "set" is a group. "alias X" is another name of X. "inert T" takes a T, which has no effect,
-// and its description says why.
+// and its description says why. "refused T" takes only the T that asks for nothing, such as false
+// or an empty list: its description says what to do instead.
 type Row [3]string
 
 // Rows declares what the rows say. words returns the types of the caller's own words, and nil
@@ -59,6 +60,7 @@ func (r *Row) declare(inside []Row, words func(string) Type) Option {
 	text, value, given := strings.Cut(text, " = ")
 	text, sample, _ := strings.Cut(text, " ~ ")
 	text, inert := strings.CutPrefix(text, "inert ")
+	text, refused := strings.CutPrefix(text, "refused ")
 	text, required := strings.CutPrefix(text, "required ")
 	p := rowParser{words: words, inside: inside, sample: sample, rest: strings.Fields(parens.Replace(text))}
 	o.Type = p.typ()
@@ -66,6 +68,8 @@ func (r *Row) declare(inside []Row, words func(string) Type) Option {
 		o.Example = p.value(example)
 	}
 	switch {
+	case refused:
+		return Option{Type: refuse(NullOr(o.Type), doc), Default: Null, Description: "Not supported: " + doc + "."}
 	case inert:
 		return Option{Type: NullOr(o.Type), Default: Null, NoEffect: doc, Description: "Without effect: " + doc + "."}
 	case given:
@@ -74,6 +78,39 @@ func (r *Row) declare(inside []Row, words func(string) Type) Option {
 		o.Default = p.empty
 	}
 	return o
+}
+
+// refuse is t without the values that ask for something.
+func refuse(t Type, instead string) Type {
+	out := *t.info().real()
+	merge := out.merge
+	out.view = nil
+	out.merge = func(m *merging, loc []string, defs []def) result {
+		for _, d := range defs {
+			if asks(m.goValue(d.val)) {
+				m.fail(errorf(loc, d.place(), "not supported: %s; %s", loc[len(loc)-1], instead))
+			}
+		}
+		return merge(m, loc, defs)
+	}
+	return &out
+}
+
+// asks reports whether a value, as [Config.Any] returns it, is more than nothing.
+func asks(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case Str:
+		return v.S != ""
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	}
+	return true
 }
 
 // value is what a row writes as one: Nix that shows itself to be that, else a string.

@@ -25,6 +25,7 @@ func TestRows(t *testing.T) {
 		{"half", "number = 0.5", "No whole number."},
 		{"host", "alias bind"},
 		{"group", "inert string", "the group is that of the user"},
+		{"preStart", "refused lines", "use a service that comes before"},
 		{"tls", "set"},
 		{"  enable", "bool = true", "Whether to speak TLS."},
 		{"  key", "null path e.g. ./key.pem", "The file of the key."},

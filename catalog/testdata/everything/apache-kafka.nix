@@ -1,2 +1,3 @@
 { services.apache-kafka.all = { enable = true; port = 6033; controllerPort = 6034; listenAddress = "127.0.0.2"; settings."num.partitions" = 3; clusterId = "x"; formatLogDirs = true; formatLogDirsIgnoreFormatted = true; jvmOptions = [ "-Xmx1g" ]; log4jProperties = "log4j.rootLogger=INFO"; }; 
-  services.apache-kafka.other = { enable = true; port = 6043; controllerPort = 6045; formatLogDirs = false; }; }
+  services.apache-kafka.other = { enable = true; port = 6043; controllerPort = 6045; formatLogDirs = false; };
+  services.apache-kafka.files = { enable = true; port = 6069; controllerPort = 6070; jre = 1; configFiles.serverProperties = "./user.properties"; configFiles.log4jProperties = "./user-log4j.properties"; }; }

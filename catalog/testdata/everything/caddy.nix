@@ -7,5 +7,6 @@
   services.caddy.up = { enable = true; port = 6022; virtualHosts."http://x:6023".upstream = "workers"; };
   services.caddy.port = { enable = true; port = 6021; };
   services.caddy.file = { enable = true; configFile = "./user.json"; adapter = "json5"; };
+  services.caddy.log = { enable = true; port = 6079; logFormat = "level ERROR"; };
   services.caddy.json = { enable = true; settings.apps.http.servers.s.listen = [ ":6020" ]; };
 }

@@ -4,5 +4,6 @@
     managementPlugin = { enable = true; port = 6024; };
   };
   services.rabbitmq.cookie = { enable = true; port = 6025; nodeName = "b@localhost"; distPort = 6026; cookieFile = "./user-pass"; };
+  services.rabbitmq.unsafe = { enable = true; port = 6029; nodeName = "d@localhost"; distPort = 6030; unsafeCookie = "c"; };
   services.rabbitmq.secret = { enable = true; port = 6027; nodeName = "c@localhost"; distPort = 6028; cookieFile.secret = "user-secret"; };
 }

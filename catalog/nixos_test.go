@@ -1,0 +1,247 @@
+package catalog_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"nix2gpu/catalog"
+	"nix2gpu/internal/testkit"
+	"nix2gpu/nix/module"
+)
+
+// A nixosModule is what testdata/nixos says of a module of NixOS; its README.md says how.
+type nixosModule struct {
+	typ, source, there, base string
+	options                  []nixosOption
+}
+
+type nixosOption struct {
+	path, typ      string
+	verdict, rest  string // rest is what comes after the word
+	value, without string
+}
+
+// apart are options about systemd, the firewall, users and groups.
+func (o *nixosOption) apart() bool { return o.verdict == "apart" }
+
+func nixosModules(t *testing.T) []*nixosModule {
+	t.Helper()
+	files, err := filepath.Glob("testdata/nixos/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no lists of options: %v", err)
+	}
+	var all []*nixosModule
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &nixosModule{typ: strings.TrimSuffix(filepath.Base(file), ".txt")}
+		for i, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+			if key, value, ok := strings.Cut(line, ": "); ok && !strings.Contains(key, "|") {
+				switch key {
+				case "source":
+					m.source = value
+				case "there":
+					m.there = value
+				case "base":
+					m.base = value
+				}
+				continue
+			}
+			f := append(strings.Split(line, " | "), "", "")
+			if len(f) < 5 || len(f) > 7 {
+				t.Fatalf("%s:%d: a line is option | type | here | tried with | without", file, i+1)
+			}
+			o := nixosOption{path: f[0], typ: f[1], value: strings.TrimSpace(f[3]), without: strings.TrimSpace(f[4])}
+			o.verdict, o.rest, _ = strings.Cut(f[2], " ")
+			if !slices.Contains([]string{"same", "other", "inert", "no", "differs", "apart"}, o.verdict) {
+				t.Fatalf("%s:%d: what is %q?", file, i+1, f[2])
+			}
+			m.options = append(m.options, o)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// bindings are what to try an option with: what its line says, or each value of its type.
+func (o *nixosOption) bindings(path string) []string {
+	if strings.HasSuffix(o.value, ";") {
+		return []string{o.value}
+	}
+	path = strings.NewReplacer("<name>", "x").Replace(path)
+	values := []string{o.value}
+	if o.value == "" {
+		values = nixosValues(o.typ)
+	}
+	var all []string
+	for _, v := range values {
+		all = append(all, path+" = "+v+";")
+	}
+	return all
+}
+
+// nixosValues are values of a type as NixOS writes it.
+func nixosValues(typ string) []string {
+	typ = strings.TrimPrefix(typ, "nullOr ")
+	typ = strings.TrimSuffix(strings.TrimPrefix(typ, "("), ")")
+	word, rest, _ := strings.Cut(typ, " ")
+	switch word {
+	case "bool":
+		return []string{"true", "false"}
+	case "int", "port", "ints.positive", "ints.unsigned":
+		return []string{"7777"}
+	case "path":
+		return []string{`"/srv/x"`}
+	case "enum":
+		var all []string
+		for w := range strings.FieldsSeq(rest) {
+			all = append(all, `"`+w+`"`)
+		}
+		return all
+	case "listOf":
+		return []string{"[ " + nixosValues(rest)[0] + " ]"}
+	case "attrsOf":
+		return []string{"{ x = " + nixosValues(rest)[0] + "; }"}
+	case "package":
+		return []string{"pkgs.bash"}
+	}
+	return []string{`"x"`}
+}
+
+// TestNixOSOptions tries every option of NixOS's modules that testdata/nixos lists, and
+// writes the page that says which of them are here. At least four of five work in each type.
+func TestNixOSOptions(t *testing.T) {
+	var index, chapters strings.Builder
+	for _, m := range nixosModules(t) {
+		t.Run(m.typ, func(t *testing.T) {
+			typ, ok := catalog.Find(m.typ)
+			if !ok || typ.Name != m.typ {
+				t.Fatal("there is no such type of service")
+			}
+			docs := map[string]module.Doc{}
+			for _, d := range module.Describe(typ.Schema().Options) {
+				docs[d.String()] = d
+			}
+			count := map[string]int{}
+			var same []string
+			var table strings.Builder
+			for _, o := range m.options {
+				count[o.verdict]++
+				if !o.apart() {
+					count["all"]++
+				}
+				here := o.rest
+				switch o.verdict {
+				case "same":
+					same = append(same, "`"+o.path+"`")
+					m.works(t, o, o.path)
+					continue
+				case "differs":
+				case "other":
+					m.works(t, o, o.rest)
+					if said := m.refused(t, o); said != "" && !strings.Contains(said, o.rest) {
+						t.Errorf("%s: %q does not name %s", o.path, said, o.rest)
+					}
+					here = "`" + o.rest + "`"
+				case "no":
+					here = m.refused(t, o)
+				case "inert":
+					if here = docs[o.path].NoEffect; here == "" {
+						t.Errorf("%s is not an option without effect", o.path)
+					}
+					here = "no effect: " + here
+				case "apart":
+					continue
+				}
+				fmt.Fprintf(&table, "| `%s` | %s |\n", o.path, strings.ReplaceAll(here, "|", `\|`))
+			}
+			percent := 100 * count["same"] / count["all"]
+			if percent < 80 {
+				t.Errorf("only %d of %d options work: %d %%", count["same"], count["all"], percent)
+			}
+			fmt.Fprintf(&index, "| [`%s`](#%s) | %d | %d | %d %% | %d | %d | %d | %d |\n", m.typ, m.typ, count["all"], count["same"], percent,
+				count["other"], count["inert"], count["differs"], count["no"])
+			fmt.Fprintf(&chapters, "\n## %s\n\n`%s`, of %s.\n\nThe same here: %s.\n", m.typ, m.there, m.source, strings.Join(same, ", "))
+			if table.Len() > 0 {
+				fmt.Fprintf(&chapters, "\n| option | here |\n|---|---|\n%s", &table)
+			}
+		})
+	}
+	if t.Failed() { // the page would lack what failed
+		return
+	}
+	testkit.Golden(t, "../docs/reference/nixos-options.md", []byte("# The options of NixOS's modules\n\n"+
+		"What a definition may have of the options that NixOS's modules declare for the same servers, in nixpkgs as it was between 25.05 and\n"+
+		"25.11. A test sets each of them, and finds it in the configuration, the command or the set-up of the service. Those about systemd, the\n"+
+		"firewall, users and groups are not counted. Options that are the server's own words, such as all below `settings`, pass as they are.\n"+
+		"What to mind beside the names: [coming from NixOS](../how-to/from-nixos.md).\n\n"+
+		"| type | options | the same | | another name | no effect | another meaning | refused |\n|---|---|---|---|---|---|---|---|\n"+
+		index.String()+chapters.String()))
+}
+
+// works wants the bindings of an option to make another project.
+func (m *nixosModule) works(t *testing.T, o nixosOption, path string) {
+	t.Helper()
+	definition := m.definition(o.without)
+	if path == "enable" {
+		definition, o.value = "{ services."+m.typ+".a = { }; }", `description = "";` // which is enabled anyway
+	}
+	without, err := generate(t, "t.nix", definition)
+	if err != nil {
+		t.Errorf("%s: without it: %v", o.path, err)
+		return
+	}
+	before := withoutPlaces(t, without)
+	var failed error
+	for _, b := range o.bindings(path) {
+		with, err := generate(t, "t.nix", m.definition(b))
+		if err != nil {
+			failed = err
+			continue
+		}
+		if !bytes.Equal(before, withoutPlaces(t, with)) {
+			return
+		}
+	}
+	if failed != nil {
+		t.Errorf("%s: %v", o.path, failed)
+	} else {
+		t.Errorf("%s: nothing comes of it", o.path)
+	}
+}
+
+// refused wants an option to be an error, and returns what it says to do instead.
+func (m *nixosModule) refused(t *testing.T, o nixosOption) string {
+	t.Helper()
+	if strings.HasPrefix(o.path, "services.") {
+		return "" // outside an instance: only a name can be there
+	}
+	if o.verdict == "other" {
+		o.value = "" // which is one of ours
+	}
+	bindings := o.bindings(o.path)
+	_, err := generate(t, "t.nix", m.definition(bindings[0]))
+	if err == nil {
+		t.Errorf("%s is not refused", o.path)
+		return ""
+	}
+	name := o.path[strings.LastIndexByte(o.path, '.')+1:]
+	_, said, ok := strings.Cut(err.Error(), "not supported: "+name+"; ")
+	if !ok {
+		t.Errorf("%s: %v does not say what to do instead", o.path, err)
+	}
+	said, _, _ = strings.Cut(said, "\n")
+	return said
+}
+
+// definition is an instance with these bindings.
+func (m *nixosModule) definition(bindings string) string {
+	return "{ services." + m.typ + ".a = { enable = true; " + m.base + " " + bindings + " }; }"
+}
