@@ -266,3 +266,38 @@ func TestLentEndsWithTheHost(t *testing.T) {
 		t.Errorf("the command ended with %v, want SIGHUP", err)
 	}
 }
+
+// A command may ask for its surroundings at the very end. The race detector sees whether
+// the two know of each other.
+func TestLendWhileClosing(t *testing.T) {
+	h, err := process.New(process.Options{Run: "lend-late"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command("sleep", "1000")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h.Lend("db-exec", command.Process.Pid)
+	closed, lent := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(lent)
+		for {
+			h.Lend("db-exec", command.Process.Pid)
+			select {
+			case <-closed:
+				return
+			default:
+			}
+		}
+	}()
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	close(closed)
+	<-lent
+	_ = command.Wait() // the Host may have reaped it
+	if alive(command.Process.Pid) {
+		t.Error("the command lives on")
+	}
+}

@@ -109,7 +109,7 @@ const lentGrace = 500 * time.Millisecond
 // sweepOwn kills what is left of this run: by cookie, and, if we are its subreaper, by
 // descent. For PID 1 descent says nothing, since orphans may be a user's.
 func (h *Host) sweepOwn() []Info {
-	lent := h.livingLent()
+	lent, starts := h.livingLent()
 	if h.childless() && lent == nil {
 		return nil
 	}
@@ -123,7 +123,7 @@ func (h *Host) sweepOwn() []Info {
 			}
 		}
 		for pid := range lent {
-			if info, ok := t.byPID[pid]; ok && info.Start == h.lent[pid] {
+			if info, ok := t.byPID[pid]; ok && info.Start == starts[pid] {
 				t.below(pid, set)
 			}
 		}
@@ -151,20 +151,20 @@ func (h *Host) sweepOwn() []Info {
 
 // livingLent returns the processes from Lend that are alive, with the signal that ends
 // them: HUP, since a shell at a terminal ignores TERM. It is nil if there never was one,
-// and empty if there was, since their descendants may be alive.
-func (h *Host) livingLent() map[int]project.Signal {
+// and empty if there was, since their descendants may be alive. starts is when all began.
+func (h *Host) livingLent() (out map[int]project.Signal, starts map[int]uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.lent == nil {
-		return nil
+		return nil, nil
 	}
-	out := map[int]project.Signal{}
+	out = map[int]project.Signal{}
 	for pid, start := range h.lent {
 		if info, err := Inspect(pid); err == nil && info.Start == start && !info.dead() {
 			out[pid] = project.SIGHUP
 		}
 	}
-	return out
+	return out, maps.Clone(h.lent)
 }
 
 // childless reports whether we have no living descendants. Orphans come to us, so one
