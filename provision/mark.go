@@ -1,7 +1,9 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 )
 
@@ -10,12 +12,18 @@ import (
 const markMode = 0o644
 
 // marked reports whether a mark is there. One of an earlier version becomes readable.
-func marked(file string) bool {
+func marked(file, server string) (bool, error) {
 	info, err := os.Stat(file)
-	if err == nil && info.Mode().Perm() != markMode {
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil { // neither to do it twice nor to leave it out would be right
+		return false, fmt.Errorf("%s: cannot tell whether the set-up is done: %v", server, err)
+	}
+	if info.Mode().Perm() != markMode {
 		_ = os.Chmod(file, markMode) // only copies of the folder need it
 	}
-	return !os.IsNotExist(err)
+	return true, nil
 }
 
 // mark makes one.

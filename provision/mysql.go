@@ -113,8 +113,8 @@ func setupMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 		return err
 	}
 	done := filepath.Join(o.data, setupMark)
-	if marked(done) {
-		return nil
+	if there, err := marked(done, "mysql"); there || err != nil {
+		return err
 	}
 	if spec.Script != "" {
 		if err := s.runFile(ctx, "", spec.Script); err != nil {
@@ -142,7 +142,8 @@ func (s *mysqlSetup) client(ctx context.Context, database string, input *os.File
 		args = append(args, "--database="+database)
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Stdin = strings.NewReader(sql) // not an argument: it may hold passwords
+	cmd.Env = without(os.Environ(), "MYSQL_") // MYSQL_HOST would lead to another server
+	cmd.Stdin = strings.NewReader(sql)        // not an argument: it may hold passwords
 	if input != nil {
 		cmd.Stdin = input
 	}

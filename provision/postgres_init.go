@@ -213,10 +213,13 @@ func realFolder(bin, program string) string {
 
 // withoutPG drops the variables that libpq and the server read, which are about the
 // caller's database and not about this one.
-func withoutPG(env []string) []string {
+func withoutPG(env []string) []string { return without(env, "PG") }
+
+// without drops the variables whose names begin with a prefix.
+func without(env []string, prefix string) []string {
 	out := env[:0:0]
 	for _, kv := range env {
-		if !strings.HasPrefix(kv, "PG") {
+		if !strings.HasPrefix(kv, prefix) {
 			out = append(out, kv)
 		}
 	}

@@ -84,11 +84,18 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 			return err
 		}
 	}
-	first := !s.marked(setupMark)
+	done, err := s.marked(setupMark)
+	if err != nil {
+		return err
+	}
+	begun, err := s.marked(beforeMark)
+	if err != nil {
+		return err
+	}
 	if err := s.ensureRoles(ctx); err != nil {
 		return err
 	}
-	if first && len(o.before) > 0 && !s.marked(beforeMark) {
+	if !done && !begun && len(o.before) > 0 {
 		if err := s.runAll(ctx, "postgres", o.before); err != nil {
 			return err
 		}
@@ -102,7 +109,7 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 	if err := s.ensureUsers(ctx); err != nil {
 		return err
 	}
-	if !first {
+	if done {
 		return nil
 	}
 	if err := s.runAll(ctx, "postgres", o.after); err != nil {
@@ -111,7 +118,9 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 	return s.mark(setupMark)
 }
 
-func (s *setup) marked(name string) bool { return marked(filepath.Join(s.o.data, name)) }
+func (s *setup) marked(name string) (bool, error) {
+	return marked(filepath.Join(s.o.data, name), "postgresql")
+}
 
 func (s *setup) mark(name string) error {
 	return mark(filepath.Join(s.o.data, name), "postgresql")

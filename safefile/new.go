@@ -58,11 +58,17 @@ func Unfinished(name string) bool { return strings.HasPrefix(name, newPrefix) }
 // link is the path by which the kernel shows an open file.
 func link(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
+var errNotAFile = errors.New("it is there, and no regular file")
+
 // Publish gives the file its name, replacing what has it, and closes it. The name must be
-// on the folder's file system.
+// on the folder's file system, and not that of a device, a pipe or the like: others need
+// that as it is.
 func (f *New) Publish(name string, mode fs.FileMode) error {
 	if f.done {
 		return &fs.PathError{Op: "publish", Path: name, Err: fs.ErrClosed}
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "publish", Path: name, Err: errNotAFile}
 	}
 	if err := f.Chmod(mode); err != nil {
 		return err

@@ -1,10 +1,13 @@
 package safefile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestNew(t *testing.T) {
@@ -49,6 +52,22 @@ func TestNew(t *testing.T) {
 				if err != nil || string(data) != text || info.Mode() != 0o640 || names() != "file" {
 					t.Errorf("%q, %v, %v, beside %q", data, err, info.Mode(), names())
 				}
+			}
+			// A device or a pipe is not replaced, neither by a link to it.
+			pipe, away := filepath.Join(t.TempDir(), "pipe"), filepath.Join(t.TempDir(), "link")
+			if err := errors.Join(unix.Mkfifo(pipe, 0o600), os.Symlink(pipe, away)); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{pipe, away} {
+				f, err := create(filepath.Dir(name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = f.Publish(name, 0o600)
+				if info, _ := os.Stat(name); err == nil || info.Mode().Type() != os.ModeNamedPipe {
+					t.Errorf("%s is replaced: %v", name, err)
+				}
+				f.Close()
 			}
 			// A file that is given up, or can't get its name, leaves nothing.
 			f, err := create(dir)

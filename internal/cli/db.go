@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 	"nix2gpu/safefile"
 )
@@ -47,7 +49,8 @@ func newDBDump(env *Env) *cobra.Command {
 		Short: "Write a dump of a database",
 		Long: `Writes a dump of one database, as it is at this moment, while the server goes on: of
 PostgreSQL in the format of "pg_dump --format custom", of MariaDB and MySQL as SQL. It
-holds no users. With --output the file appears when the dump is complete.`,
+holds no users. With --output the file appears when the dump is complete; a device or a
+pipe gets it as it comes.`,
 		Example: `  nix2gpu db dump postgresql shop -o shop.dump
   nix2gpu db dump mysql shop | gzip > shop.sql.gz`,
 		ValidArgsFunction: completeServices(env),
@@ -69,7 +72,8 @@ func newDBRestore(env *Env) *cobra.Command {
 		Use:   "restore [DEFINITION] SERVICE DATABASE",
 		Short: "Fill a database from a dump",
 		Long: `Fills a database, which must exist, from a dump: one of "db dump", or SQL. PostgreSQL
-does all of it or, if something fails, nothing; MariaDB and MySQL stop there.`,
+does all of it or, if something fails, nothing; MariaDB and MySQL stop there. A dump whose
+end is missing fails.`,
 		Example: `  nix2gpu db restore postgresql shop -i shop.dump
   zcat shop.sql.gz | nix2gpu db restore mysql shop`,
 		ValidArgsFunction: completeServices(env),
@@ -133,12 +137,26 @@ func (opts *dbOptions) find(ctx context.Context, env *Env) (*dbServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &dbServer{label: found[0].Label, kind: found[0].Type, database: opts.database, env: append(slices.Clone(env.Environ), "NIX2GPU_SOCKET="+layout.Socket)}
-	for _, id := range p.Services[found[0].ID].Setup {
+	s, err := serverOf(p, found[0], layout.Run)
+	if err != nil {
+		return nil, err
+	}
+	s.database, s.env = opts.database, append(slices.Clone(env.Environ), "NIX2GPU_SOCKET="+layout.Socket)
+	return s, nil
+}
+
+// serverOf is the server that a service of a project is, without what the options say.
+func serverOf(p *project.Project, found control.Service, run string) (*dbServer, error) {
+	s := &dbServer{label: found.Label, kind: found.Type}
+	spec := p.Services[found.ID]
+	if spec == nil {
+		return nil, hint(&control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("a reload has removed %q just now", found.Label)}, "\"nix2gpu ps\" lists the services")
+	}
+	for _, id := range spec.Setup {
 		words := p.Processes[id].Command.Exec
-		s.socket = cmp.Or(s.socket, wordOf(words, "--socket=", layout.Run))
-		s.port = cmp.Or(s.port, wordOf(words, "--port=", layout.Run))
-		s.superuser = cmp.Or(s.superuser, wordOf(words, "--superuser=", layout.Run))
+		s.socket = cmp.Or(s.socket, wordOf(words, "--socket=", run))
+		s.port = cmp.Or(s.port, wordOf(words, "--port=", run))
+		s.superuser = cmp.Or(s.superuser, wordOf(words, "--superuser=", run))
 	}
 	if s.kind != "postgresql" && s.kind != "mysql" || s.socket == "" {
 		return nil, hint(fmt.Errorf("not supported: dumps of %s, which is of type %s", s.label, cmp.Or(s.kind, "custom")), "the types are postgresql and mysql; for others, copy the data folder while the service is stopped")
@@ -195,6 +213,14 @@ func (opts *dbOptions) dump(ctx context.Context, env *Env) error {
 		return s.run(ctx, env, words, nil, env.Stdout)
 	}
 	file := env.path(opts.file)
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		out, err := os.OpenFile(file, os.O_WRONLY, 0) // a device, or a pipe that somebody reads
+		if err != nil {
+			return fmt.Errorf("cannot write the dump: %v", err)
+		}
+		defer out.Close()
+		return s.run(ctx, env, words, nil, out)
+	}
 	out, err := safefile.Create(filepath.Dir(file))
 	if err != nil {
 		return fmt.Errorf("cannot write the dump: %v", err)
@@ -280,7 +306,8 @@ func (s *dbServer) run(ctx context.Context, env *Env, words []string, in io.Read
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, self, append([]string{"exec", s.label, "--"}, words...)...)
+	// Variables of the shell that started the project would lead the tools to another server.
+	cmd := exec.CommandContext(ctx, self, append([]string{"exec", "--without", "PG,MYSQL_", s.label, "--"}, words...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = env.Dir, s.env, out, env.Stderr
 	var feed io.WriteCloser
@@ -296,13 +323,19 @@ func (s *dbServer) run(ctx context.Context, env *Env, words []string, in io.Read
 	if in != nil {
 		go func() {
 			dump := &dumpReader{Reader: in}
-			_, _ = io.Copy(feed, dump) // what the tool does not take it says itself
-			if dump.err == nil {
+			_, failed := io.Copy(feed, dump) // what the tool does not take it says itself
+			why := dump.err
+			if why != nil {
+				why = fmt.Errorf("cannot read the dump: %v", why)
+			} else if failed == nil && dump.incomplete() {
+				why = hint(errors.New("the dump is incomplete: its last line is not there"), "make it again; %s", s.afterPart())
+			}
+			if why == nil {
 				feed.Close()
 				return
 			}
 			// At the end of its input the tool would keep what has come so far.
-			broken <- fmt.Errorf("cannot read the dump: %v", dump.err)
+			broken <- why
 			_ = cmd.Process.Signal(syscall.SIGTERM)
 		}()
 	}
@@ -318,16 +351,47 @@ func (s *dbServer) run(ctx context.Context, env *Env, words []string, in io.Read
 	return err
 }
 
-// A dumpReader remembers why it cannot be read on.
+// afterPart says what has become of a database when only a part of a dump has come.
+func (s *dbServer) afterPart() string {
+	if s.kind == "postgresql" {
+		return "the database is as it was"
+	}
+	return "what came before its end is in the database"
+}
+
+// A dumpReader remembers why it cannot be read on, and how the dump began and ended.
 type dumpReader struct {
 	io.Reader
-	err error
+	err        error
+	head, tail []byte
 }
+
+// dumpEdge is how much of a dump is looked at for its first and its last line.
+const dumpEdge = 1024
 
 func (r *dumpReader) Read(b []byte) (int, error) {
 	n, err := r.Reader.Read(b)
 	if err != nil && err != io.EOF {
 		r.err = err
 	}
+	r.head = append(r.head, b[:min(n, dumpEdge-len(r.head))]...)
+	r.tail = append(r.tail, b[max(0, n-dumpEdge):n]...)
+	r.tail = slices.Clone(r.tail[max(0, len(r.tail)-dumpEdge):])
 	return n, err
+}
+
+// incomplete reports whether the dump says at its begin which program has made it, and does
+// not say at its end that this was done. SQL that says neither may be a person's.
+func (r *dumpReader) incomplete() bool {
+	for begin, end := range map[string]string{
+		"-- PostgreSQL database dump\n":         "-- PostgreSQL database dump complete\n",
+		"-- PostgreSQL database cluster dump\n": "-- PostgreSQL database cluster dump complete\n",
+		"-- MySQL dump ":                        "-- Dump completed",
+		"-- MariaDB dump ":                      "-- Dump completed",
+	} {
+		if bytes.Contains(r.head, []byte(begin)) {
+			return !bytes.Contains(r.tail, []byte(end))
+		}
+	}
+	return false
 }

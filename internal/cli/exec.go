@@ -17,6 +17,7 @@ import (
 type execOptions struct {
 	target  target
 	command []string
+	without []string // what the names of variables begin with that the command does not get
 	surroundingOptions
 }
 
@@ -56,6 +57,8 @@ that has limits of memory, CPUs or processes.`,
 	addTargetFlags(env, cmd, &opts.target, "f")
 	cmd.Flags().SetInterspersed(false)
 	opts.addFlags(cmd)
+	cmd.Flags().StringSliceVar(&opts.without, "without", nil, "variables that begin with one of these `words` are not the command's") // for db
+	_ = cmd.Flags().MarkHidden("without")
 	return cmd
 }
 
@@ -133,6 +136,9 @@ func runExec(ctx context.Context, env *Env, opts execOptions) error {
 	}
 	spec := specIn(s, own)
 	spec.Argv = opts.command
+	spec.Env = slices.DeleteFunc(spec.Env, func(kv string) bool {
+		return slices.ContainsFunc(opts.without, func(word string) bool { return strings.HasPrefix(kv, word) })
+	})
 	return process.Exec(spec)
 }
 
