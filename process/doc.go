@@ -26,8 +26,9 @@ of a subreaper, which is the main thread, and services are forked by other threa
 anything?" is one read of a file that is mostly empty.
 
 Forks happen on a locked thread, because the parent-death signal is about the thread that
-has forked, not about its process. That thread has its own umask (CLONE_FS unshared), and
-a second one has no_new_privs set, so neither needs an extra exec. What can't be had that
+has forked, not about its process. That thread has its own umask (CLONE_FS unshared) and
+its own descriptors (see ownTable), and a second one has no_new_privs set, so none of this
+needs an extra exec. What can't be had that
 way (rlimits, capabilities, Landlock) takes a short exec of our own binary: see
 LaunchMain.
 

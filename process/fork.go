@@ -16,6 +16,7 @@ type forker struct {
 	quit  chan struct{} // closed by stop
 	ownFS bool          // the thread has a umask of its own
 	limit *sync.Mutex   // is held while we have a limit that is a child's
+	table *ownTable     // nil: the thread shares our descriptors
 }
 
 // startForker starts the thread. It returns nil if no_new_privs can't be set.
@@ -25,17 +26,20 @@ func startForker(noNewPrivs bool, limit *sync.Mutex) *forker {
 	go onOwnThread(func() {
 		f.ownFS = unix.Unshare(unix.CLONE_FS) == nil
 		ok := !noNewPrivs || unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == nil
+		f.table = newOwnTable()
 		ready <- ok
 		for {
 			select {
 			case job := <-f.jobs:
 				job()
 			case <-f.quit:
-				return
+				return // the kernel closes what is in the thread's table
 			}
 		}
 	})
-	if !<-ready {
+	ok := <-ready
+	f.table.share()
+	if !ok {
 		f.stop()
 		return nil
 	}
@@ -62,6 +66,7 @@ func onOwnThread(f func()) {
 func (f *forker) stop() {
 	if f != nil {
 		close(f.quit)
+		f.table.close()
 	}
 }
 
@@ -82,8 +87,18 @@ type forkRequest struct {
 // nothing is started any more.
 func (f *forker) fork(r *forkRequest) (pid int, err error) {
 	done := make(chan struct{})
+	handed, err := f.table.hand(r.attr.Files)
+	if err != nil {
+		return 0, err
+	}
+	defer handed()
 	job := func() {
 		defer close(done)
+		attr := r.attr
+		if attr.Files, err = f.table.take(attr.Files); err != nil {
+			return
+		}
+		defer f.table.drop(attr.Files)
 		if r.enter != nil {
 			if err = r.enter(); err != nil {
 				return
@@ -96,7 +111,7 @@ func (f *forker) fork(r *forkRequest) (pid int, err error) {
 		f.limit.Lock() // limits are those of all our threads
 		defer f.limit.Unlock()
 		defer r.putMark()()
-		pid, err = syscall.ForkExec(r.path, r.argv, &r.attr)
+		pid, err = syscall.ForkExec(r.path, r.argv, &attr)
 	}
 	select {
 	case f.jobs <- job:

@@ -116,7 +116,8 @@ type Host struct {
 	launching int              // live leaders of mode Daemon
 	roots     map[int]*Process // daemons, by the pids of their roots
 	reaped    int              // how many orphans were reaped
-	oomSeen   int64            // the number of OOM kills at the last start or end of a leader
+	oomSeen   int64            // the number of OOM kills at the last look
+	oomLooked time.Time        // when a start has looked
 	oomTold   int64            // how many of them have been reported
 	oomGone   int64            // how many were in groups of ours that are removed now
 	oom       oomWatch

@@ -126,8 +126,11 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process, spec *Spec) er
 // noteStart records a start for after our death. Called with the lock, so that the pid is
 // still the process's.
 func (h *Host) noteStart(p *Process, spec *Spec, req *forkRequest) {
-	if n := h.looseOOM(); n > h.oomSeen {
-		h.oomSeen = n
+	// A kill before this start is not this process's. Whether it came just before can't be
+	// told from the count anyway, which is that of many.
+	if time.Since(h.oomLooked) > oomCalm {
+		h.oomLooked = time.Now()
+		h.oomSeen = max(h.oomSeen, h.looseOOM())
 	}
 	if mem := p.cgroup.memory(); mem != "" && p.spec.OutOfMemory != nil {
 		p.cgroup.mute = !h.watchOOM(mem, p.cgroup.v2)

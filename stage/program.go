@@ -60,6 +60,25 @@ func findProgram(name, searchPath, cwd string, user *account) (string, error) {
 // findProgram is like the function, but has its own error for nvidia-smi: that comes
 // with the driver of a GPU, and nobody installs it into a container.
 func (s *Stage) findProgram(name, searchPath, cwd string, user *account) (string, error) {
+	if s.looking && !user.other && !strings.Contains(name, "/") {
+		key := search{name, searchPath, cwd}
+		if path, known := s.found[key]; known {
+			return path, nil
+		}
+		path, err := s.findAnew(name, searchPath, cwd, user)
+		if err == nil {
+			s.found[key] = path
+		}
+		return path, err
+	}
+	return s.findAnew(name, searchPath, cwd, user)
+}
+
+// A search is one that a Stage which only looks need not do again: hundreds of services
+// may have the same program.
+type search struct{ name, path, cwd string }
+
+func (s *Stage) findAnew(name, searchPath, cwd string, user *account) (string, error) {
 	path, err := findProgram(name, searchPath, cwd, user)
 	if name == gpu.Program && isKind(err, NoCommand) {
 		e := gpu.Absent(s.inside)

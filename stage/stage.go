@@ -49,6 +49,7 @@ type Stage struct {
 	looking  bool
 	inside   bool // of a container
 	beside   []string
+	found    map[search]string // programs, while looking
 }
 
 // New returns a Stage for these places. If provider is nil, packages are those that
@@ -60,7 +61,7 @@ func New(at Places, provider packages.Provider, o Options) *Stage {
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
-	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH), looking: o.Looking, inside: o.Container, beside: o.Beside}
+	return &Stage{at: at, provider: provider, environ: o.Environ, root: os.Geteuid() == 0, search: mayPassOn(unix.CAP_DAC_READ_SEARCH), looking: o.Looking, inside: o.Container, beside: o.Beside, found: make(map[search]string)}
 }
 
 // A Launch is all that is needed to spawn a process. Nothing in it has to be looked

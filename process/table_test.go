@@ -1,0 +1,179 @@
+package process
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// tableOf lists the descriptors of the thread that forks for h.
+func tableOf(t *testing.T, f *forker) (names []string) {
+	t.Helper()
+	done := make(chan error)
+	f.jobs <- func() {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/self/task/%d/fd", unix.Gettid()))
+		for _, e := range entries {
+			is, _ := os.Readlink(fmt.Sprintf("/proc/self/task/%d/fd/%s", unix.Gettid(), e.Name()))
+			names = append(names, is)
+		}
+		go func() { done <- err }()
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// However much we have open, the thread that forks has next to nothing, after any number
+// of starts, and a child has what it was given.
+func TestOwnTable(t *testing.T) {
+	h, err := New(Options{Journal: filepath.Join(t.TempDir(), "journal")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if h.plain.table == nil {
+		t.Fatal("the thread that forks shares our descriptors")
+	}
+	for range 200 {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+	}
+	before := tableOf(t, h.plain)
+	if len(before) > 20 {
+		t.Errorf("the thread that forks has %d descriptors: %q", len(before), before)
+	}
+	for range 20 {
+		out, in, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The listing's own descriptor is the last one.
+		p, err := h.Start(Spec{Argv: []string{"ls", "/proc/self/fd"}, Stdout: in, ExtraFiles: []*os.File{in}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+		in.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(out)
+		out.Close()
+		<-p.Done()
+		if got := strings.Join(strings.Fields(string(text)), " "); got != "0 1 2 3 4" {
+			t.Fatalf("a child with one more file has descriptors %s, want 0 1 2 3 4", got)
+		}
+	}
+	if after := tableOf(t, h.plain); len(after) != len(before) {
+		t.Errorf("after 20 starts the thread that forks has %q, before %q", after, before)
+	}
+}
+
+// The runtime does its own work on that thread, too: collections, and waking the poller.
+func TestOwnTableAndRuntime(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	h, err := New(Options{Journal: filepath.Join(t.TempDir(), "journal")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() { // something for the poller to wait for
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(c, c)
+				c.Close()
+			}()
+		}
+	}()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 25 {
+				p, err := h.Start(Spec{Argv: []string{"/bin/true"}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				<-p.Done()
+			}
+		})
+	}
+	buf := make([]byte, 4)
+	for range 200 {
+		if _, err := c.Write([]byte("ping")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.Wait()
+}
+
+// A kernel or a sandbox may refuse it: starts go on as they did.
+func TestSharedTable(t *testing.T) {
+	h, err := New(Options{Journal: filepath.Join(t.TempDir(), "journal")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	h.plain.stop()
+	h.plain = &forker{jobs: make(chan func()), quit: make(chan struct{}), limit: new(sync.Mutex)}
+	go onOwnThread(func() {
+		for {
+			select {
+			case job := <-h.plain.jobs:
+				job()
+			case <-h.plain.quit:
+				return
+			}
+		}
+	})
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := h.Start(Spec{Argv: []string{"/bin/echo", "here"}, Stdout: in})
+	in.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(out)
+	<-p.Done()
+	if string(text) != "here\n" {
+		t.Errorf("got %q", text)
+	}
+}
+
+// Whoever asks for a start while the Host closes is refused, at whatever moment.
+func TestForkAfterStop(t *testing.T) {
+	f := startForker(false, new(sync.Mutex))
+	f.stop()
+	_, err := f.fork(&forkRequest{path: "/bin/true", argv: []string{"true"}, attr: syscall.ProcAttr{Files: []uintptr{0, 1, 2}}})
+	if err != ErrClosed {
+		t.Errorf("got %v, want %v", err, ErrClosed)
+	}
+}
