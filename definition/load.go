@@ -185,6 +185,11 @@ func (e *evaluation) load(found *containers, name string) (*Result, error) {
 	} else if err != nil {
 		wrong = append(wrong, asErrors(err, e.position)...)
 	}
+	for _, path := range merged.Broken() { // perhaps by an error in an option of the user's own
+		if id := serviceAt(c.Path(), path); id != "" {
+			broken[id] = true
+		}
+	}
 	if len(e.opts.Profiles) > 0 {
 		p.Activate(e.opts.Profiles) // the caller reports those that no service has
 	}

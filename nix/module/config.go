@@ -1,7 +1,6 @@
 package module
 
 import (
-	"slices"
 	"sort"
 
 	"nix2gpu/nix/eval"
@@ -412,10 +411,8 @@ func (c *Config) Check() {
 // wrong already, since this error then most likely follows from that one.
 func (c *Config) Errorf(format string, args ...any) {
 	path := c.Path()
-	for _, e := range c.errs.all {
-		if e.consequent && len(e.Path) >= len(path) && slices.Equal(e.Path[:len(path)], path) {
-			return
-		}
+	if c.errs.isBroken(path) {
+		return
 	}
 	c.errs.add(errorf(path, c.Pos(), format, args...))
 }

@@ -88,7 +88,11 @@ func (o *option) evaluate(t *eval.Thread) (r result) {
 	if len(w.defs) == 0 {
 		r, ok := m.nothing(decl.typ, o.slot.loc)
 		if !ok {
-			m.fail(o.noValue())
+			e := o.noValue()
+			if !e.Pos.IsValid() {
+				e.Pos = t.Pos() // who asks for it
+			}
+			m.fail(e)
 		}
 		return r
 	}

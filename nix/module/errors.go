@@ -39,12 +39,9 @@ type Error struct {
 	// not be evaluated.
 	Cause error
 
-	// consequent is set if reading the option failed, so that readers' errors about it
-	// say nothing new.
-	consequent bool
-	unset      bool // the option is read, but nothing is assigned to it
-	unknown    bool // there is no such option
-	stray      bool // text stands where an option is declared
+	unset   bool // the option is read, but nothing is assigned to it
+	unknown bool // there is no such option
+	stray   bool // text stands where an option is declared
 }
 
 // A Note is a further position of an Error.
@@ -98,7 +95,8 @@ func errorf(path []string, pos Pos, format string, args ...any) *Error {
 type errorList struct {
 	all     Errors
 	seen    map[string]bool
-	endless bool // a value is endless, or a limit was reached: nothing more is read deeply
+	broken  [][]string // options that could not be read
+	endless bool       // a value is endless, or a limit was reached: nothing more is read deeply
 }
 
 // add keeps those errors in err that are new, and reports whether there is an error.
@@ -111,12 +109,29 @@ func (l *errorList) add(err error) bool {
 	}
 	for _, e := range asErrors(err) {
 		l.endless = l.endless || isLimit(e.Cause)
+		if e.unset && l.isTold(e) {
+			continue
+		}
 		if key := e.Pos.String() + ": " + e.Msg; !l.seen[key] {
 			l.seen[key] = true
 			l.all = append(l.all, e)
 		}
 	}
 	return true
+}
+
+// isTold reports whether an option without a value was reported already: each reader of it
+// is a place to say so, and one of them, known, is enough.
+func (l *errorList) isTold(e *Error) bool {
+	for _, o := range l.all {
+		if o.unset && slices.Equal(o.Path, e.Path) {
+			if !o.Pos.IsValid() {
+				o.Pos = e.Pos
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // isLimit reports whether the evaluation as a whole has to end.
@@ -139,11 +154,23 @@ func (l *errorList) addAt(path []string, err error) bool {
 	}
 	errs := asErrors(err)
 	for _, e := range errs {
-		if e.consequent = true; e.Path == nil {
+		if e.Path == nil {
 			e.Path = path
 		}
 	}
+	l.broken = append(l.broken, path)
+	for _, e := range errs { // an option breaks whoever reads it: its error is about itself
+		l.broken = append(l.broken, e.Path)
+	}
 	return l.add(errs)
+}
+
+// isBroken reports whether an option at path, or in it, could not be read: what its
+// readers say of it is no news then.
+func (l *errorList) isBroken(path []string) bool {
+	return slices.ContainsFunc(l.broken, func(at []string) bool {
+		return len(at) >= len(path) && slices.Equal(at[:len(path)], path)
+	})
 }
 
 func (l *errorList) addAll(errs Errors) {

@@ -139,7 +139,11 @@ func (m *merging) peel(d def, lazy bool, out []def) []def {
 		}
 		return m.peel(d, lazy, out)
 	case "merge":
-		contents := t.List(m.attr(d.val.(*eval.Attrs), "contents", d))
+		given := t.Force(m.attr(d.val.(*eval.Attrs), "contents", d))
+		contents, ok := given.(*eval.List)
+		if !ok {
+			m.fail(&Error{Pos: d.place(), Msg: "mkMerge takes a list, not " + m.show(given), Hint: "lib.mkMerge [ { … } { … } ]"})
+		}
 		for _, e := range contents.Elems() {
 			d.val = e
 			out = m.peel(d, lazy, out)

@@ -89,6 +89,10 @@ func (e *Evaluation) Config() *Config { return &Config{rootNode{e}, &e.errs} }
 // nothing.
 func (e *Evaluation) Err() error { return e.errs.sorted() }
 
+// Broken returns the paths of the options that could not be read so far, some more than
+// once.
+func (e *Evaluation) Broken() [][]string { return e.errs.broken }
+
 // Value returns the configuration for use in Nix. Forcing it fails if something is
 // assigned that is not declared.
 func (e *Evaluation) Value() eval.Value { return &e.tree.checked }
