@@ -58,10 +58,14 @@ func JoinGroups(dirs []string) error {
 
 // Lend makes a process that is not our child, and will execute some program, count as
 // one of ours: it should have the cookie in its environment, and ends with the Host. dirs
-// are the cgroups of the running process of that name, which it may join.
-func (h *Host) Lend(name string, pid int) (cookie string, dirs []string) {
+// are the cgroups of the running process of that name, which it may join. From Close on,
+// nobody would end it: the error is ErrClosed.
+func (h *Host) Lend(name string, pid int) (cookie string, dirs []string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		return "", nil, ErrClosed
+	}
 	h.seq++
 	if h.lent == nil {
 		h.lent = make(map[int]uint64)
@@ -79,7 +83,7 @@ func (h *Host) Lend(name string, pid int) (cookie string, dirs []string) {
 			dirs = append(dirs, p.cgroup.dirs...)
 		}
 	}
-	return CookieVar + "=" + h.opts.Run + "/" + cookieName(filepath.Base(name)) + "-exec#" + strconv.Itoa(h.seq), dirs
+	return CookieVar + "=" + h.opts.Run + "/" + cookieName(filepath.Base(name)) + "-exec#" + strconv.Itoa(h.seq), dirs, nil
 }
 
 // TakeBack makes a process of [Host.Lend] count as one of ours no more, because what it was

@@ -199,7 +199,10 @@ func lendMain(args []string) int {
 		return status(err)
 	}
 	pid, _ := strconv.Atoi(args[0])
-	cookie, _ := h.Lend("db", pid)
+	cookie, _, err := h.Lend("db", pid)
+	if err != nil {
+		return status(err)
+	}
 	fmt.Println(cookie)
 	io.Copy(io.Discard, os.Stdin)
 	return status(h.Close())
@@ -296,6 +299,9 @@ func TestLendWhileClosing(t *testing.T) {
 	}
 	close(closed)
 	<-lent
+	if cookie, _, err := h.Lend("db-exec", os.Getpid()); !errors.Is(err, process.ErrClosed) || cookie != "" {
+		t.Errorf("after the end it lends %q, %v", cookie, err)
+	}
 	_ = command.Wait() // the Host may have reaped it
 	if alive(command.Process.Pid) {
 		t.Error("the command lives on")

@@ -121,6 +121,9 @@ func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded
 	defer a.session.reloading.Unlock()
 	changes, err := a.Engine.Reload(ctx, p, refused)
 	if err == nil {
+		if len(changes.Added) > 0 { // they stay when the copies have ended
+			a.session.copies.joined()
+		}
 		a.session.made.take(made)
 		a.session.keepLogs(p.Project())
 		a.session.watchFiles(p.Project())

@@ -33,6 +33,10 @@ func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunReq
 		return nil, err
 	}
 	defer s.copies.prepare(pid)()
+	// Nothing begins while the project stops, whatever it depends on.
+	if _, err := s.engine.Start(ctx, []project.ID{}, supervisor.StartOptions{}); err != nil {
+		return nil, err
+	}
 	name, live := "run", false
 	proc := &project.Process{ID: "run", Service: "run", Role: project.Main, User: p.Container.User}
 	if service := p.Services[id]; service != nil {
@@ -67,7 +71,10 @@ func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunReq
 	if proc.Settings.Network != "" {
 		out.NetworkOf, _ = s.mainRuns(id) // where that does not run, the copy has a network of its own
 	}
-	cookie, _ := s.host.Lend(out.Name, pid)
+	cookie, _, err := s.lend(out.Name, pid)
+	if err != nil {
+		return nil, err
+	}
 	out.Env = append(out.Env, cookie)
 	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"nix2gpu/control"
+	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/stage"
 )
@@ -36,12 +37,23 @@ func (s *session) exec(ctx context.Context, id project.ID, req control.ExecReque
 	if err != nil {
 		return nil, err
 	}
-	cookie, groups := s.host.Lend(string(proc.ID), pid)
+	cookie, groups, err := s.lend(string(proc.ID), pid)
+	if err != nil {
+		return nil, err
+	}
 	out.Env, out.Cgroups = append(out.Env, cookie), groups
 	if proc.Settings.Network != "" {
 		out.NetworkOf = main
 	}
 	return &out, nil
+}
+
+// lend is [process.Host.Lend] with an error for people.
+func (s *session) lend(name string, pid int) (cookie string, groups []string, err error) {
+	if cookie, groups, err = s.host.Lend(name, pid); errors.Is(err, process.ErrClosed) {
+		err = &control.Error{Code: control.CodeConflict, Msg: "the project has ended", Hint: "start it with \"nix2gpu up\""}
+	}
+	return cookie, groups, err
 }
 
 // surroundings are those of a launch, as they travel: whoever asks may be another user
