@@ -19,6 +19,7 @@ type Startup struct {
 	Label    string        `json:"label"`
 	Type     string        `json:"type"`
 	System   bool          `json:"system,omitempty"`   // as that of a Service
+	Timed    bool          `json:"timed,omitempty"`    // it has a schedule, which says when it runs
 	Asked    time.Time     `json:"asked,omitzero"`     // the start was requested
 	Began    time.Time     `json:"began,omitzero"`     // its dependencies were there
 	Started  time.Time     `json:"started,omitzero"`   // its main process was executed

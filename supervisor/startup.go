@@ -82,7 +82,7 @@ func (c *core) startups() control.Startups {
 	now, clock := c.world.Now(), c.world.Clock()
 	out := control.Startups{Since: ByClock(c.began, now, clock), Services: []control.Startup{}}
 	for _, s := range c.order {
-		u := control.Startup{ID: s.id, Label: s.spec.Label, Type: s.spec.Type, System: s.spec.System, Asked: s.startup.asked, Began: s.startup.began,
+		u := control.Startup{ID: s.id, Label: s.spec.Label, Type: s.spec.Type, System: s.spec.System, Timed: s.spec.Schedule != nil, Asked: s.startup.asked, Began: s.startup.began,
 			Started: s.startup.started, Ready: s.startup.ready, Ended: s.startup.ended, Outcome: s.startup.outcome,
 			Restarts: max(0, s.startup.tries-1), Steps: slices.Clone(s.startup.steps)}
 		times := []*time.Time{&u.Asked, &u.Began, &u.Started, &u.Ready, &u.Ended}

@@ -212,14 +212,22 @@ func writeChains(env *Env, all *control.Startups, ids []project.ID, asJSON bool)
 }
 
 // lastThere is the service that was there last, or is not there yet; of several the one
-// that has the longest chain.
+// that has the longest chain. One with a schedule is late because that says so, and is
+// taken if there is no other.
 func lastThere(all *control.Startups, now time.Time) project.ID {
+	if last := lastOf(all, now, false); last != "" {
+		return last
+	}
+	return lastOf(all, now, true)
+}
+
+func lastOf(all *control.Startups, now time.Time, timed bool) project.ID {
 	var last project.ID
 	var at time.Time
 	length := 0
 	for i := range all.Services {
 		u := &all.Services[i]
-		if u.System || u.Asked.IsZero() {
+		if u.System || u.Timed != timed || u.Asked.IsZero() {
 			continue
 		}
 		there := all.Done(u)
@@ -260,6 +268,8 @@ func remarks(l control.Link) (list []string) {
 	case l.Outcome != "":
 		list = append(list, l.Outcome+" before that")
 	case !l.At.IsZero():
+	case l.Began.IsZero() && l.Timed:
+		list = append(list, "waits for its time")
 	case l.Began.IsZero():
 		list = append(list, "waits")
 	case l.Ready.IsZero():
