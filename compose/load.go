@@ -171,7 +171,7 @@ func (l *loader) expand(n *node) {
 		for _, i := range n.items {
 			walk(i, command)
 		}
-		for _, f := range n.fields {
+		for _, f := range slices.Clone(n.fields) { // rename may take some away
 			if !named[f] && strings.Contains(f.key, "$") {
 				named[f] = true
 				l.rename(n, f)
@@ -207,13 +207,19 @@ func (l *loader) expanded(s string, pos project.Pos, command bool) string {
 	return text
 }
 
-// rename expands a key of n.
+// rename expands a key of n. Where another one is the same then, "<<" has its rule.
 func (l *loader) rename(n *node, f *field) {
 	key := l.expanded(f.key, f.pos, false)
+	other := slices.IndexFunc(n.fields, func(o *field) bool { return o != f && o.key == key })
 	switch {
 	case key == "":
 		l.failHint(f.pos, "set its variables", "the key %q is empty: its variables are", f.key)
-	case key != f.key && n.get(key) != nil:
+	case other >= 0 && f.brought:
+		n.fields = slices.DeleteFunc(n.fields, func(o *field) bool { return o == f })
+	case other >= 0 && n.fields[other].brought:
+		n.fields = slices.Delete(n.fields, other, other+1)
+		f.key = key
+	case other >= 0:
 		l.failHint(f.pos, "take one of them out", "the key %q is there already: %q means the same", key, f.key)
 	default:
 		f.key = key

@@ -47,6 +47,9 @@ func mergeEnvironment(base, over *node) *node {
 	return out
 }
 
+// maxExtends is how many files, or processes, one may extend, each the next.
+const maxExtends = 100
+
 // extended merges root into the file that it extends. chain are the files on the way
 // to root, in which that file must not be.
 func (l *loader) extended(root *node, chain []string) *node {
@@ -64,6 +67,10 @@ func (l *loader) extended(root *node, chain []string) *node {
 	}
 	if slices.Contains(chain, file) {
 		l.failHint(ext.pos, "take one of them out", "extends is circular: %s", strings.Join(append(chain, file), " → "))
+		return root
+	}
+	if len(chain) > maxExtends {
+		l.failHint(ext.pos, "extend one of the first", "extends goes on from file to file more than %d times", maxExtends)
 		return root
 	}
 	base := l.open(file, ext.pos)
@@ -118,6 +125,9 @@ func (l *loader) inherited(processes *node, name string, chain []string) *node {
 		return own
 	case slices.Contains(chain, ext.text):
 		l.failHint(ext.pos, "take one of them out", "extends is circular: %s", strings.Join(append(chain, ext.text), " → "))
+		return own
+	case len(chain) > maxExtends:
+		l.failHint(ext.pos, "extend one of the first", "extends goes on from process to process more than %d times", maxExtends)
 		return own
 	}
 	return merge(l.inherited(processes, ext.text, append(chain, ext.text)), own, "")

@@ -40,9 +40,10 @@ type node struct {
 
 // A field is one key of an object, in the order of the file.
 type field struct {
-	key   string
-	pos   project.Pos
-	value *node
+	key     string
+	pos     project.Pos
+	value   *node
+	brought bool // by "<<": a field that is written out wins over it
 }
 
 // get returns the value of the key, or nil.
@@ -217,7 +218,9 @@ func (b *builder) merge(out, value *node) {
 		}
 		for _, f := range s.fields {
 			if out.get(f.key) == nil {
-				out.fields = append(out.fields, f)
+				brought := *f
+				brought.brought = true
+				out.fields = append(out.fields, &brought)
 			}
 		}
 	}
