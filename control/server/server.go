@@ -187,8 +187,42 @@ func (s *Server) handler() http.Handler {
 	for _, route := range s.processCompose() {
 		mux.Handle(route.pattern, s.guard(route.access, route.serve))
 	}
-	return s.bounded(untrailed(mux))
+	return s.bounded(untrailed(known(mux)))
 }
+
+// known answers a request that has no route as other errors are answered: the mux answers
+// in plain text.
+func known(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		plain := &plainAnswer{header: w.Header()}
+		h.ServeHTTP(plain, r)
+		e := &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("there is no %q here", r.URL.Path), Hint: "docs/reference/api.md lists the requests"}
+		switch plain.status {
+		case http.StatusNotFound:
+		case http.StatusMethodNotAllowed:
+			e.Code, e.Msg, e.Hint = control.CodeInvalid, fmt.Sprintf("%s does not take %s", r.URL.Path, r.Method), "it takes "+w.Header().Get("Allow")
+		default: // another path means the same
+			w.WriteHeader(plain.status)
+			return
+		}
+		writeJSON(w, plain.status, e)
+	})
+}
+
+// A plainAnswer takes the status and the header of an answer, and drops its text.
+type plainAnswer struct {
+	header http.Header
+	status int
+}
+
+func (p *plainAnswer) Header() http.Header         { return p.header }
+func (p *plainAnswer) WriteHeader(status int)      { p.status = status }
+func (p *plainAnswer) Write(b []byte) (int, error) { return len(b), nil }
 
 // routed is the handler of a route, with its parameters checked.
 func (s *Server) routed(route *Route) handler {

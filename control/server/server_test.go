@@ -388,8 +388,9 @@ func TestProcessComposeRequests(t *testing.T) {
 		{"GET", "/process/logs/api/0/10", 200, `{"logs":[]}`},
 		{"GET", "/process/logs/api/0/many", 400, `"code":"invalid"`},
 		{"GET", "/process/logs/nobody/0/10", 404, `"code":"not_found"`},
-		{"GET", "/nothing", 404, ""},
-		{"DELETE", "/v1/state", 405, ""},
+		{"GET", "/nothing", 404, `{"code":"not_found","error":"there is no \"/nothing\" here"`},
+		{"DELETE", "/v1/state", 405, `{"code":"invalid","error":"/v1/state does not take DELETE","hint":"it takes GET, HEAD"}`},
+		{"GET", "/v1//state", 200, `"schemaVersion"`},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), tc.method, "http://x"+tc.path, nil)
 		if err != nil {

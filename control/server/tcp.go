@@ -107,7 +107,7 @@ func (t *tcp) handler() http.Handler {
 			mux.Handle(route.pattern, t.server.answering(t.server.audited(route.access, t.permitted(route.access, route.pattern, route.serve))))
 		}
 	}
-	asked := t.server.bounded(untrailed(mux))
+	asked := t.server.bounded(untrailed(known(mux)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), tcpKey{}, t.Allow))
 		t.server.answering(func(w http.ResponseWriter, r *http.Request) error {
