@@ -32,7 +32,7 @@ type ServiceType struct {
 // Types lists every service type, sorted by name.
 func Types() []*ServiceType {
 	var all []*ServiceType
-	for _, t := range []ServiceType{custom, postgresql, redis, nginxServer, caddyServer, mysql, httpdServer, rabbitmqServer, kafka, nats, ollama,
+	for _, t := range []ServiceType{custom, postgresql, redis, redisCluster, nginxServer, caddyServer, mysql, httpdServer, rabbitmqServer, kafka, nats, ollama,
 		alertmanager, azurite, clickhouse, comfyui, etcd, grafana, jaeger, jupyter, memcached, minio, nodeExporter, pgbouncer, phpfpm, prometheus, vllm, zookeeper} {
 		if t.table != nil {
 			t.Generate = generateTable
@@ -126,6 +126,13 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 		in.resolveDependencies(disabled)
 		for _, other := range in.others {
 			other.DependsOn = maps.Clone(in.service.DependsOn)
+		}
+		for _, part := range in.parts {
+			part.service.DependsOn = maps.Clone(in.service.DependsOn)
+		}
+		for _, part := range in.parts {
+			in.service.DependsOn = orNew(in.service.DependsOn)
+			in.service.DependsOn[part.ID] = project.Dependency{Condition: project.Ready}
 		}
 	}
 	if len(instances) > 0 { // else that nothing runs is said

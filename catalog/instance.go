@@ -30,6 +30,7 @@ type Instance struct {
 	replicas int                // how many it is
 	numbered bool               // which it says, or was given
 	others   []*project.Service // the replicas beside the first
+	parts    []*Instance        // the services that it consists of, before its own
 }
 
 func newInstance(t *ServiceType, c *module.Config, p *project.Project, place Place) *Instance {
@@ -62,7 +63,32 @@ func (in *Instance) generate() {
 	if main == nil { // the type has said why, by Errorf or Unsupported
 		main = in.Main(project.Command{})
 	}
-	in.applyCommon(main)
+	if len(in.parts) == 0 {
+		in.applyCommon(main)
+		return
+	}
+	// The main process is a one-shot: what is said of the service is meant for its parts.
+	main.Restart.Policy = project.RestartOnFailure
+	in.applyLog()
+	for _, part := range in.parts {
+		part.applyCommon(in.project.Processes[part.ID])
+	}
+}
+
+// part adds a service that in consists of, and returns it as an instance with the same
+// options: what depends_on says holds for it, and in waits until it is ready.
+func (in *Instance) part(name string) *Instance {
+	part, service := *in, *in.service
+	part.Name = in.Name + "-" + name
+	part.ID = project.ID(in.Type.Name + "." + part.Name)
+	service.ID, service.Instance, service.Main = part.ID, part.Name, part.ID
+	part.service, part.parts = &service, nil
+	if in.project.Services[part.ID] != nil {
+		in.Errorf("another service has the name %q already\n  hint: give one of the two another name", part.ID)
+	}
+	in.project.Services[part.ID] = part.service
+	in.parts = append(in.parts, &part)
+	return &part
 }
 
 // Main adds the main process and returns it, to be filled in.
@@ -280,6 +306,9 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 				in.service.DependsOn = map[project.ID]project.Dependency{}
 			}
 			own := d
+			if own.Condition == project.Ready && made(in.project, id) {
+				own.Condition = project.Completed
+			}
 			// Beside a name that means all of them, that of one adds nothing.
 			was, twice := in.service.DependsOn[id]
 			own.Replica = in.project.Services[id].Family != "" && string(id) == dep.Name() && (!twice || was.Replica)

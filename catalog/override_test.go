@@ -44,6 +44,8 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 		{"memcached socket", `services.memcached.a = { enable = true; startArgs = [ "-s" "/run/m.sock" ]; };`, "", "/run/m.sock"},
 		{"redis TLS", `services.redis.a = { enable = true; port = 0; settings.tls-port = 1; };`, "127.0.0.1:1", "127.0.0.1:1"},
 		{"redis socket", `services.redis.a = { enable = true; port = 0; settings.unixsocket = "/run/r.sock"; };`, "", "/run/r.sock"},
+		{"redis-cluster", `services.redis-cluster.a = { enable = true; replicas = 0; bind = "127.0.0.2"; nodes = { a.port = 1; b = { port = 2; extraConfig = "cluster-port 20"; }; c = { port = 3; extraConfig = "port 4\nbind 0.0.0.0"; }; }; };`,
+			"127.0.0.2:1 127.0.0.2:10001 127.0.0.2:2 127.0.0.2:20 *:4 *:10004", ""},
 		{"redis quoted", `services.redis.a = { enable = true; extraConfig = "PORT \"1\"\n\n#port 2\nbind '127.0.0.2'"; };`, "127.0.0.2:1", "127.0.0.2:1"},
 		{"mysql without network", `services.mysql.a = { enable = true; settings.mysqld.skip-networking = true; };`, "", "<run>/mysql.a/mysql.sock"},
 		{"mysql by version", `services.mysql.a = { enable = true; settings."mariadb-10.11".loose_port = 1; };`, "127.0.0.1:1", "<run>/mysql.a/mysql.sock"},

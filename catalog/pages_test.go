@@ -22,7 +22,7 @@ var servers = map[string]string{
 	"alertmanager": "prometheus-alertmanager", "apache-httpd": "apache2", "azurite": "azurite", "caddy": "caddy", "custom": "python3", "etcd": "etcd",
 	"jupyter": "jupyter-notebook", "memcached": "memcached",
 	"mysql": "mariadbd", "nats-server": "nats-server", "nginx": "nginx", "node-exporter": "prometheus-node-exporter", "pgbouncer": "pgbouncer",
-	"phpfpm": "php-fpm8.2", "postgresql": "pg_ctlcluster", "prometheus": "prometheus", "rabbitmq": "rabbitmq-server", "redis": "redis-server", "zookeeper": "java",
+	"phpfpm": "php-fpm8.2", "postgresql": "pg_ctlcluster", "prometheus": "prometheus", "rabbitmq": "rabbitmq-server", "redis": "redis-server", "redis-cluster": "redis-server", "zookeeper": "java",
 }
 
 // sourceOf is where the test gets the server of a type.

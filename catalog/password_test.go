@@ -17,6 +17,8 @@ var passwords = []struct {
 	where            string
 }{
 	{"redis", `{ services.redis.db = { enable = true; %s }; }`, "requirePass", true, `requirepass "§"`},
+	{"redis-cluster", `{ services.redis-cluster.db = { enable = true; %s }; }`, "requirePass", true, `REDISCLI_AUTH=§`},
+	{"redis-cluster's nodes", `{ services.redis-cluster.db = { enable = true; %s }; }`, "requirePass", true, "requirepass \"§\"\nmasterauth \"§\""},
 	{"redis's other", `{ services.redis.db = { enable = true; replicaOf.port = 1; %s }; }`, "masterAuth", true, `masterauth "§"`},
 	{"postgresql's other", `{ services.postgresql.db = { enable = true; standbyOf = { port = 1; %s }; }; }`, "password", true, `PGPASSWORD=§`},
 	{"mysql", `{ services.mysql.db = { enable = true; ensureUsers = [ { name = "app"; %s } ]; }; }`, "password", true, `"password": "§"`},

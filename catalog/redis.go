@@ -50,26 +50,38 @@ type redisConfig struct {
 	*Instance
 	*textBuilder
 	user map[string][]string // directives of the user's own, which win over ours: the words of the last
+
+	port          int
+	portAt, extra []string // the options that say it, and further lines
+	bus           bool     // it is a node of a cluster
 }
 
 func generateRedis(in *Instance) {
-	r := &redisConfig{Instance: in, textBuilder: &textBuilder{}}
+	r := &redisConfig{Instance: in, textBuilder: &textBuilder{}, port: in.Int("port"), portAt: []string{"port"}, extra: []string{"extraConfig"}}
 	own := r.own()
-	r.user = redisDirectives(own.String())
 	r.network()
 	r.tuning()
 	r.persistence()
 	r.replication()
 	r.password()
 	r.add(own)
-
-	// dataDir is passed on the command line, where a path needs no quotes.
-	main := in.Main(project.Command{Exec: []project.Text{in.Program("redis-server"), in.RunDir("/redis.conf"), project.Lit("--dir"), in.DataDir()}})
-	for _, s := range in.Strs("extraParams") {
-		main.Command.Exec = append(main.Command.Exec, in.place.Text(s))
+	r.server(in.DataDir())
+	if r.Has("replicaOf") {
+		r.another("replicaOf", r.String("replicaOf", "ip"), r.Int("replicaOf", "port"))
 	}
-	main.Files = []project.File{{Path: in.RunDir("/redis.conf"), Content: r.text, Mode: "0640", Escape: quotes}}
-	main.Dirs = []project.Dir{in.KeptData("0700")}
+}
+
+// server is the main process, whose redis.conf is written.
+func (r *redisConfig) server(data project.Text) *project.Process {
+	// The folder is passed on the command line, where a path needs no quotes.
+	main := r.Main(project.Command{Exec: []project.Text{r.Program("redis-server"), r.RunDir("/redis.conf"), project.Lit("--dir"), data}})
+	if !r.bus {
+		for _, s := range r.Strs("extraParams") {
+			main.Command.Exec = append(main.Command.Exec, r.place.Text(s))
+		}
+	}
+	main.Files = []project.File{{Path: r.RunDir("/redis.conf"), Content: r.text, Mode: "0640", Escape: quotes}}
+	main.Dirs = []project.Dir{{Path: data, Mode: "0700", Keep: true}}
 	// It has no test. A directive that it does not know, behind all that it would serve
 	// with, ends it there.
 	main.Test = &project.ConfigTest{
@@ -77,15 +89,13 @@ func generateRedis(in *Instance) {
 		Passes:  []string{">>> '" + redisEnd},
 	}
 	r.listening(main)
-	if r.Has("replicaOf") {
-		r.another("replicaOf", r.String("replicaOf", "ip"), r.Int("replicaOf", "port"))
-	}
+	return main
 }
 
 // redisEnd is a directive that no server has.
 const redisEnd = "nix2gpu-end-of-test"
 
-// own is what the user writes of redis.conf: settings and extraConfig.
+// own is what the user writes of redis.conf: settings and extraConfig. It wins over ours.
 func (r *redisConfig) own() project.Text {
 	b := &textBuilder{}
 	for _, c := range r.Each("settings") {
@@ -104,8 +114,9 @@ func (r *redisConfig) own() project.Text {
 			b.add(project.Lit(c.Name()+" "), text, project.Lit("\n"))
 		}
 	}
-	b.add(r.Text("extraConfig"))
+	b.add(r.Text(r.extra...))
 	b.endLine()
+	r.user = redisDirectives(b.text.String())
 	return b.text
 }
 
@@ -127,25 +138,25 @@ func (r *redisConfig) effective(keyword string, ours ...string) []string {
 	return ours
 }
 
-// option is the one that sets a directive: settings, extraConfig or ours.
-func (r *redisConfig) option(keyword, ours string) []string {
+// option is the one that sets a directive: settings, extraConfig or that of the port.
+func (r *redisConfig) option(keyword string) []string {
 	switch {
-	case redisDirectives(r.String("extraConfig"))[keyword] != nil:
-		return []string{"extraConfig"}
+	case redisDirectives(r.String(r.extra...))[keyword] != nil:
+		return r.extra
 	case r.user[keyword] != nil:
 		return []string{"settings", keyword}
 	}
-	return []string{ours}
+	return r.portAt
 }
 
 func (r *redisConfig) network() {
-	r.set("port", strconv.Itoa(r.Int("port")))
+	r.set("port", strconv.Itoa(r.port))
 	bind := r.String("bind")
 	if bind == "" || bind == "*" {
 		bind = "* -::*"
 	}
 	r.set("bind", bind)
-	if r.Has("unixSocket") {
+	if !r.bus && r.Has("unixSocket") {
 		r.setText("unixsocket", redisQuoteText(r.Text("unixSocket")))
 		r.set("unixsocketperm", strconv.Itoa(r.Int("unixSocketPerm")))
 	}
@@ -247,13 +258,20 @@ func (r *redisConfig) listening(main *project.Process) {
 			r.Listen(port, address, option...)
 		}
 	}
-	port, tls := number("port", r.Int("port")), number("tls-port", 0)
-	listen(port, r.option("port", "port"))
-	listen(tls, r.option("tls-port", "port"))
-	if slices.Equal(r.effective("cluster-enabled"), []string{"yes"}) {
-		listen(number("cluster-port", port+10000), r.option("cluster-port", "port"))
+	port, tls := number("port", r.port), number("tls-port", 0)
+	listen(port, r.option("port"))
+	listen(tls, r.option("tls-port"))
+	if slices.Equal(r.effective("cluster-enabled", map[bool]string{true: "yes"}[r.bus]), []string{"yes"}) {
+		bus := number("cluster-port", port+10000)
+		if bus > 65535 {
+			r.Get(r.option("port")...).Errorf("a node of a cluster also listens on the port 10000 above its own, and there is none\n  hint: port must be at most 55535, or set cluster-port")
+		}
+		listen(bus, r.option("cluster-port"))
 	}
-	socket := r.Text("unixSocket")
+	var socket project.Text
+	if !r.bus {
+		socket = r.Text("unixSocket")
+	}
 	if words := r.user["unixsocket"]; words != nil {
 		socket = project.Lit(strings.Join(words, " "))
 	}

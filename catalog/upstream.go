@@ -12,6 +12,8 @@ func upstreamPart(typ string) (end string, met project.Condition) {
 		return "-init", project.Started // of the main process, which waits for them
 	case "mysql":
 		return "-configure", project.Ready
+	case "redis-cluster":
+		return "-cluster-create", project.Completed
 	case "ollama":
 		return "-models", project.Ready
 	}

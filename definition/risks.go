@@ -67,9 +67,16 @@ func (r *risks) add(option *module.Config, hint, format string, args ...any) {
 	r.found = append(r.found, Risk{pos, fmt.Sprintf(format, args...), hint})
 }
 
-// isOpen reports whether other machines can reach a port of the service.
+// isOpen reports whether other machines can reach a port of the service, or of one of the
+// services that it is made of.
 func (r *risks) isOpen() bool {
-	return slices.ContainsFunc(r.service.Ports, func(p project.Port) bool { return !onLoopback(p.Address) })
+	ports := r.service.Ports
+	for id := range r.service.DependsOn {
+		if part := r.project.Services[id]; part != nil && r.service.Type == "redis-cluster" && part.Type == r.service.Type {
+			ports = slices.Concat(ports, part.Ports)
+		}
+	}
+	return slices.ContainsFunc(ports, func(p project.Port) bool { return !onLoopback(p.Address) })
 }
 
 // trust finds rules of PostgreSQL that let everyone in without a password.
@@ -113,7 +120,7 @@ func (r *risks) withoutPassword() {
 		r.add(option, hint, "%s listens on all addresses and asks for no password", r.service.Label)
 	}
 	switch r.service.Type {
-	case "redis":
+	case "redis", "redis-cluster":
 		if !has("requirePass", "requirePassFile") && r.at("settings", "requirepass").Kind() == module.Missing && !strings.Contains(r.at("extraConfig").String(), "requirepass") {
 			open(`set requirePass = { secret = "NAME"; }, or bind = "127.0.0.1"`)
 		}
