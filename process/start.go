@@ -314,6 +314,9 @@ func (s *Spec) explain(err error, program string) error {
 		e.Reason, e.Detail = Exhausted, "not enough memory for another process"
 	case unix.EMFILE, unix.ENFILE:
 		e.Reason, e.Detail = Exhausted, "too many open files"
+		if errno == unix.EMFILE { // else the whole machine has no more
+			e.Hint = FileHint(1)
+		}
 	}
 	return e
 }

@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"nix2gpu/control"
+	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/session"
 )
@@ -146,6 +148,8 @@ func report(env *Env, root *cobra.Command, err error) {
 		text += "hint: " + h.hint + "\n"
 	} else if errors.As(err, &ce) && ce.Hint != "" {
 		text += "hint: " + ce.Hint + "\n"
+	} else if strings.HasSuffix(msg, unix.EMFILE.Error()) {
+		text += "hint: " + process.FileHint(1) + "\n"
 	}
 	io.WriteString(env.Stderr, verbsOf(root, text))
 }

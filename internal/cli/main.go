@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"nix2gpu/control"
 	"nix2gpu/process"
@@ -31,7 +32,22 @@ func Main(ctx context.Context, env *Env) int {
 	return code
 }
 
+// fewFiles is an error where we may open so few files that Go's runtime ends the program
+// with a trace at its first wait.
+func fewFiles() error {
+	const need = 8
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur >= need {
+		return nil
+	}
+	return hint(fmt.Errorf("%d open files are allowed here, and it takes %d to begin at all", limit.Cur, need), "%s", process.FileHint(need))
+}
+
 func run(ctx context.Context, env *Env) int {
+	if err := fewFiles(); err != nil {
+		report(env, &cobra.Command{Use: "nix2gpu"}, err)
+		return exitCode(err)
+	}
 	if ran, err := runHidden(ctx, env, arguments(env)); ran {
 		if err != nil {
 			report(env, &cobra.Command{Use: "nix2gpu"}, err)
