@@ -68,9 +68,9 @@ func TestWants(t *testing.T) {
 	if len(needs.Archives) != 1 || needs.Archives[0].Attr != "apacheKafka" || slices.Contains(names, "apachekafka") {
 		t.Errorf("archives are %v", needs.Archives)
 	}
-	p.Container.SystemPkgs = []project.PackageRef{{Attr: "mongodb", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "ollama"}}
+	p.Container.SystemPkgs = []project.PackageRef{{Attr: "google-cloud-sdk", Pos: project.Pos{File: "f.nix", Line: 9, Col: 1}}, {Attr: "ollama"}}
 	_, err = lock.FindNeeds(p, lock.Brought{Suite: "bookworm"})
-	want := "f.nix:9:1: package \"mongodb\" cannot be put into an image: it is not known whose key signs the repository of mongodb\n  hint: set aptSources.mongodb.key; see https://www.mongodb.com/docs/manual/installation/\n" +
+	want := "f.nix:9:1: package \"google-cloud-sdk\" cannot be put into an image: it is not known whose key signs the repository of google-cloud\n  hint: set aptSources.google-cloud.key; see https://cloud.google.com/pubsub/docs/emulator\n" +
 		"package \"ollama\" cannot be put into an image: Debian has no package for it\n  hint: name a repository that has it by aptSources.ollama = { url; suite; components; key; }, or its file by archives.ollama = { url; sha256; }; see https://ollama.com/download"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)

@@ -28,9 +28,20 @@ var vendorSources = sync.OnceValue(func() map[string]AptSource {
 			Key: "https://pkgs.tailscale.com/stable/debian/bookworm.noarmor.gpg", Fingerprints: []string{"2596A99EAAB33821893C0A79458CA832957F5868"},
 		},
 		{
-			// https://www.mongodb.com/docs/manual/tutorial/install-mongodb-on-debian/ names no fingerprint.
+			// https://www.mongodb.com/docs/manual/tutorial/install-mongodb-on-debian/; the fingerprint:
+			// https://github.com/docker-library/mongo/blob/master/8.0/Dockerfile
 			Name: "mongodb", URL: map[string]string{"": "https://repo.mongodb.org/apt/debian"}, Suite: "{suite}/mongodb-org/8.0", Components: []string{"main"},
-			Key: "https://pgp.mongodb.com/server-8.0.asc",
+			Key: "https://pgp.mongodb.com/server-8.0.asc", Fingerprints: []string{"4B0752C1BCA238C0B4EE14DC41DE058A4E7DCA05"},
+		},
+		{
+			// https://www.elastic.co/guide/en/elasticsearch/reference/8.15/deb.html, with the fingerprint.
+			Name: "elastic", URL: map[string]string{"": "https://artifacts.elastic.co/packages/8.x/apt"}, Suite: "stable", Components: []string{"main"},
+			Key: "https://artifacts.elastic.co/GPG-KEY-elasticsearch", Fingerprints: []string{"46095ACC8548582C1A2699A9D27D666CD88E42B4"},
+		},
+		{
+			// https://cloud.google.com/sdk/docs/install names no fingerprint.
+			Name: "google-cloud", URL: map[string]string{"": "https://packages.cloud.google.com/apt"}, Suite: "cloud-sdk", Components: []string{"main"},
+			Key: "https://packages.cloud.google.com/apt/doc/apt-key.gpg",
 		},
 	}
 	out := map[string]AptSource{}
@@ -75,6 +86,32 @@ var vendorArchives = sync.OnceValue(func() map[string]Archive {
 				"arm64": "https://github.com/jaegertracing/jaeger/releases/download/v1.62.0/jaeger-1.62.0-linux-arm64.tar.gz",
 			},
 			Strip: 1, Bin: []Bin{{Path: "jaeger-all-in-one"}},
+		},
+		// https://cassandra.apache.org/_/download.html; version 5 runs with the Java of Debian 12.
+		"cassandra": {
+			Attr: "cassandra", URL: map[string]string{"": "https://archive.apache.org/dist/cassandra/5.0.2/apache-cassandra-5.0.2-bin.tar.gz"}, Strip: 1,
+		},
+		// https://neo4j.com/deployment-center/; the last line of version 5.
+		"neo4j": {
+			Attr: "neo4j", URL: map[string]string{"": "https://dist.neo4j.org/neo4j-community-5.26.0-unix.tar.gz"}, Strip: 1,
+		},
+		// https://github.com/qdrant/qdrant/releases
+		"qdrant": {
+			Attr: "qdrant",
+			URL: map[string]string{
+				"amd64": "https://github.com/qdrant/qdrant/releases/download/v1.16.0/qdrant-x86_64-unknown-linux-musl.tar.gz",
+				"arm64": "https://github.com/qdrant/qdrant/releases/download/v1.16.0/qdrant-aarch64-unknown-linux-musl.tar.gz",
+			},
+			Bin: []Bin{{Path: "qdrant"}},
+		},
+		// https://github.com/weaviate/weaviate/releases
+		"weaviate": {
+			Attr: "weaviate",
+			URL: map[string]string{
+				"amd64": "https://github.com/weaviate/weaviate/releases/download/v1.35.2/weaviate-v1.35.2-linux-amd64.tar.gz",
+				"arm64": "https://github.com/weaviate/weaviate/releases/download/v1.35.2/weaviate-v1.35.2-linux-arm64.tar.gz",
+			},
+			Bin: []Bin{{Path: "weaviate"}},
 		},
 	}
 })

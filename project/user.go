@@ -44,6 +44,19 @@ var systemUsers = sync.OnceValue(func() map[string]User {
 		"alertmanager":  {918, 918, "/nonexistent"},
 		"node-exporter": {919, 919, "/nonexistent"},
 		"azurite":       {920, 920, "/nonexistent"},
+
+		"mongodb":         {931, 931, "/var/lib/mongodb"},
+		"elasticsearch":   {932, 932, "/nonexistent"},
+		"cassandra":       {933, 933, "/var/lib/cassandra"},
+		"qdrant":          {934, 934, "/nonexistent"},
+		"weaviate":        {935, 935, "/nonexistent"},
+		"chromadb":        {936, 936, "/nonexistent"},
+		"neo4j":           {937, 937, "/var/lib/neo4j"},
+		"open-webui":      {938, 938, "/nonexistent"},
+		"pgadmin":         {939, 939, "/nonexistent"},
+		"searxng":         {940, 940, "/nonexistent"},
+		"tika":            {941, 941, "/nonexistent"},
+		"pubsub-emulator": {942, 942, "/nonexistent"},
 	}
 })
 
