@@ -23,6 +23,8 @@ type ServiceType struct {
 	// User is the user, of [project.SystemUsers], that the main process runs as when
 	// nix2gpu runs as root; "" is the container's user.
 	User string
+	// runAs is the option that says so, where user is one of the server's own.
+	runAs string
 
 	// Generate adds the processes of one enabled instance; nil where a table says them.
 	Generate func(in *Instance)
@@ -33,7 +35,8 @@ type ServiceType struct {
 func Types() []*ServiceType {
 	var all []*ServiceType
 	for _, t := range []ServiceType{custom, postgresql, redis, redisCluster, nginxServer, caddyServer, mysql, httpdServer, rabbitmqServer, kafka, nats, ollama,
-		alertmanager, azurite, clickhouse, comfyui, etcd, grafana, jaeger, jupyter, memcached, minio, nodeExporter, pgbouncer, phpfpm, prometheus, vllm, zookeeper} {
+		alertmanager, azurite, clickhouse, comfyui, etcd, grafana, jaeger, jupyter, memcached, minio, nodeExporter,
+		cassandra, chromadb, elasticsearch, mongodb, neo4j, openWebUI, pgadmin, pubsubEmulator, qdrant, searxng, tika, weaviate, pgbouncer, phpfpm, prometheus, vllm, zookeeper} {
 		if t.table != nil {
 			t.Generate = generateTable
 		}

@@ -39,6 +39,9 @@ var writtenByServers = map[string][]string{
 	"caddy":        {"data/config"},
 	"phpfpm":       {"data/a.sock"},
 	"memcached":    {"run/memcached.sock"},
+	"mongodb":      {"data/nix2gpu-initial-script"},
+	"neo4j":        {"data/data/databases/system"},
+	"pgadmin":      {"data/pgadmin4.db", "data/pgadmin4.log"},
 }
 
 var ofUser = regexp.MustCompile(`/user[-.]`)

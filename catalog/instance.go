@@ -176,10 +176,14 @@ func (in *Instance) userOf() string {
 }
 
 func (in *Instance) configuredUser() string {
-	if in.Kind("user") == module.KindInt {
-		return strconv.Itoa(in.Int("user"))
+	option := "user"
+	if in.Type.runAs != "" {
+		option = in.Type.runAs
 	}
-	return in.String("user")
+	if in.Kind(option) == module.KindInt {
+		return strconv.Itoa(in.Int(option))
+	}
+	return in.String(option)
 }
 
 // Listen declares a TCP port of the service, so that two services on one port are

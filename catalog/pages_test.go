@@ -33,9 +33,10 @@ func sourceOf(typ string) string {
 	return "Debian 12"
 }
 
-// standIns are the types that [TestStandInsRun] tries with a program that takes what the
-// server's documentation names, and nothing else.
-var standIns = []string{"comfyui", "vllm"}
+// standIns are the types that [TestStandInsRun] and [TestStandInsLive] try with a program that
+// takes what the server's documentation names, and nothing else.
+var standIns = []string{"cassandra", "chromadb", "comfyui", "elasticsearch", "mongodb", "neo4j", "open-webui", "pgadmin", "pubsub-emulator", "qdrant", "searxng",
+	"tika", "vllm", "weaviate"}
 
 const pages = "../docs/reference/services"
 

@@ -28,6 +28,12 @@ var passwords = []struct {
 	{"jupyter", `{ services.jupyter.a = { enable = true; %s }; }`, "token", true, `JUPYTER_TOKEN=§`},
 	{"vllm", `{ services.vllm.a = { enable = true; model = "m"; %s }; }`, "apiKey", true, `VLLM_API_KEY=§`},
 	{"vllm's download", `{ services.vllm.a = { enable = true; model = "m"; %s }; }`, "hfToken", true, `HF_TOKEN=§`},
+	{"mongodb", `{ services.mongodb.a = { enable = true; %s }; }`, "password", true, `NIX2GPU_PASSWORD=§`},
+	{"neo4j", `{ services.neo4j.a = { enable = true; %s }; }`, "initialPassword", true, `NIX2GPU_PASSWORD=§`},
+	{"pgadmin", `{ services.pgadmin.a = { enable = true; initialEmail = "me@example.org"; %s }; }`, "initialPassword", true, `PGADMIN_SETUP_PASSWORD=§`},
+	{"qdrant", `{ services.qdrant.a = { enable = true; %s }; }`, "apiKey", true, `QDRANT__SERVICE__API_KEY=§`},
+	{"open-webui", `{ services.open-webui.a = { enable = true; %s }; }`, "secretKey", true, `WEBUI_SECRET_KEY=§`},
+	{"searxng", `{ services.searxng.a = { enable = true; %s }; }`, "secret_key", true, `SEARXNG_SECRET=§`},
 	{"nginx", `{ services.nginx.db = { enable = true; virtualHosts.x = { basicAuth = { %s }; }; }; }`, "me", false, "me:{PLAIN}§\n"},
 	{"nginx's location", `{ services.nginx.db = { enable = true; virtualHosts.x.locations."/" = { basicAuth = { %s }; }; }; }`, "me", false, "me:{PLAIN}§\n"},
 }

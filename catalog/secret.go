@@ -117,6 +117,16 @@ func Passwords(services *module.Config) []*module.Config {
 				add(c.Get("cookie"))
 			case "minio":
 				add(c.Get("secretKey"))
+			case "mongodb":
+				add(c.Get("password"))
+			case "neo4j", "pgadmin":
+				add(c.Get("initialPassword"))
+			case "qdrant":
+				add(c.Get("apiKey"))
+			case "searxng":
+				add(c.Get("secret_key"))
+			case "open-webui":
+				add(c.Get("secretKey"))
 			case "jupyter":
 				add(c.Get("token"))
 			case "vllm":

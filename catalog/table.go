@@ -209,9 +209,18 @@ func (in *tableInstance) said(sources []string) (text string, at []string, ok bo
 			continue
 		}
 		at := strings.Split(source, ".")
-		switch c := in.Get(at...); c.Kind() {
+		c := in.Get(at...)
+		if c.Kind() == module.Missing && len(at) > 2 { // a name with dots in it
+			at = []string{at[0], strings.Join(at[1:], ".")}
+			c = in.Get(at...)
+		}
+		switch c.Kind() {
 		case module.KindStr, module.KindInt:
 			return in.scalar(c).String(), at, true
+		case module.KindBool:
+			if c.Bool() {
+				return "true", at, true
+			}
 		case module.KindList:
 			if list := c.Strings(); len(list) > 0 {
 				return strings.Join(list, ","), at, true
@@ -225,11 +234,12 @@ func (in *tableInstance) said(sources []string) (text string, at []string, ok bo
 	return "", nil, false
 }
 
-// lineValue is the value of a key in lines, of the last where there are several.
+// lineValue is the value of a key in lines such as "key = value" and "key: value", of the
+// last where there are several.
 func lineValue(lines, key string) (value string, ok bool) {
 	for line := range strings.Lines(lines) {
-		if name, rest, is := strings.Cut(line, "="); is && strings.TrimSpace(name) == key {
-			value, ok = strings.TrimSpace(rest), true
+		if i := strings.IndexAny(line, "=:"); i > 0 && strings.TrimSpace(line[:i]) == key {
+			value, ok = strings.Trim(strings.TrimSpace(line[i+1:]), `"'`), true
 		}
 	}
 	return value, ok

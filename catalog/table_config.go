@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,10 +13,10 @@ import (
 // A config is a file below the run folder: what we write, and the user's own over it.
 type config struct {
 	path    string   // with a slash in front
-	format  string   // json, which is YAML as well; ini; or what is between a key and its value in lines
+	format  string   // json, which is YAML as well; yaml, of which each key is a line; ini; or what is between a key and its value in lines
 	base    []entry  // in a file of ini, the keys are "section/key", and the section "@" is named as the instance
 	overlay []string // options that are merged over base, the strongest last
-	tail    []string // options with lines for the end
+	tail    []string // options with lines for the end, which win over those of base
 }
 
 // An entry is a key, whose parts are between slashes, and its value: a word, a whole word
@@ -48,13 +49,57 @@ func (f *config) file(in *tableInstance, more ...entry) project.File {
 	case "ini":
 		return project.File{Path: in.RunDir(f.path), Content: f.sections(in, more), Mode: "0640"}
 	}
-	b := &textBuilder{}
-	writeLines(b, f.lines(in), f.format)
+	b, escape := &textBuilder{}, ""
+	if f.format == "yaml" {
+		escape = quotes
+		f.writeYAML(in, b, more)
+	} else {
+		writeLines(b, f.lines(in), f.format)
+	}
 	for _, option := range f.tail {
 		b.add(in.Text(option))
 		b.endLine()
 	}
-	return project.File{Path: in.RunDir(f.path), Content: b.text, Mode: "0640"}
+	return project.File{Path: in.RunDir(f.path), Content: b.text, Mode: "0640", Escape: escape}
+}
+
+// writeYAML writes a line for each key, with dots in it: sets of the user's own become such keys.
+func (f *config) writeYAML(in *tableInstance, b *textBuilder, more []entry) {
+	keys := map[string]any{}
+	for _, e := range slices.Concat(f.base, more) {
+		if v, ok := in.constant(e.value); ok {
+			keys[e.key] = v
+		}
+	}
+	for _, option := range f.overlay {
+		flatten(keys, "", in.attrs(option))
+	}
+	for _, key := range sortedKeys(keys) {
+		if keys[key] != nil && !f.inTail(in, key) { // null of the user's removes one of ours
+			b.add(project.Lit(key + ": "))
+			in.writeJSON(b, keys[key])
+			b.endLine()
+		}
+	}
+}
+
+// flatten adds what is in a tree of sets, below keys with dots.
+func flatten(keys map[string]any, prefix string, tree map[string]any) {
+	for name, v := range tree {
+		if below, ok := v.(map[string]any); ok && len(below) > 0 {
+			flatten(keys, prefix+name+".", below)
+		} else {
+			keys[prefix+name] = v
+		}
+	}
+}
+
+// inTail reports whether the lines at the end have the key: most servers refuse one that comes twice.
+func (f *config) inTail(in *tableInstance, key string) bool {
+	return slices.ContainsFunc(f.tail, func(option string) bool {
+		_, ok := lineValue(in.String(option), key)
+		return ok
+	})
 }
 
 // constant is the value of an entry as Config.Any has values; ok is false if the entry is
@@ -138,6 +183,7 @@ func (f *config) lines(in *tableInstance) map[string]project.Text {
 	for _, option := range f.overlay {
 		in.overlay(lines, in.Get(option))
 	}
+	maps.DeleteFunc(lines, func(key string, _ project.Text) bool { return f.inTail(in, key) })
 	return lines
 }
 

@@ -18,6 +18,7 @@ var aliases = map[string]string{
 	"nats":     "nats-server",
 
 	"php-fpm":                  "phpfpm",
+	"searx":                    "searxng",
 	"prometheus-node-exporter": "node-exporter",
 }
 

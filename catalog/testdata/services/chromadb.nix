@@ -1,0 +1,6 @@
+{
+  services.chromadb."vectors" = {
+    enable = true;
+    port = 8010;
+  };
+}

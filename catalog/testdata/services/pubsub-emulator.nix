@@ -1,0 +1,6 @@
+{
+  services.pubsub-emulator."messages" = {
+    enable = true;
+    project = "shop";
+  };
+}

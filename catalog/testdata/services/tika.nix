@@ -1,0 +1,6 @@
+{
+  services.tika."text" = {
+    enable = true;
+    configFile = "./tika-config.xml";
+  };
+}
