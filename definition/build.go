@@ -155,7 +155,7 @@ func (b *builder) container() {
 	}
 	for _, name := range []string{"copyToRoot", "extraCopyToRoot"} {
 		for _, c := range b.List(name) {
-			b.copyToRoot(b.place.Path(c.Str()))
+			b.copyToRoot(c)
 		}
 	}
 	out.SSHDConfig = b.String("sshdConfig")
@@ -207,9 +207,15 @@ func (b *builder) systemPackage(c *module.Config) {
 
 // copyToRoot adds what one value puts at the root of the image; for a join of packages,
 // all of them.
-func (b *builder) copyToRoot(text project.Text) {
+func (b *builder) copyToRoot(c *module.Config) {
+	text := b.place.Path(c.Str())
 	out := &b.project.Container.CopyToRoot
 	if len(text) == 0 || text[0].Package == nil {
+		if left := c.LeftOut(); slices.Contains(left, ".") {
+			c.Errorf("%s is left out by a filter of its source; make that take it, or copy something else", c.String())
+		} else if len(text) > 0 {
+			text[0].Without = left
+		}
 		*out = append(*out, text)
 		return
 	}

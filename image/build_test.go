@@ -511,6 +511,36 @@ func TestReplaces(t *testing.T) {
 	}
 }
 
+// What a filter leaves out is not in the image, and the digest does not depend on it.
+func TestCopyWithout(t *testing.T) {
+	p := shop()
+	p.Container.CopyToRoot = []project.Text{project.RootPath("")}
+	p.Container.CopyToRoot[0][0].Without = []string{".env", "srv/cache"}
+	s := spec(t, p)
+	for _, name := range []string{".env", "srv/app.py", "srv/.env", "srv/cache/big", "cache/small"} {
+		file := filepath.Join(s.Root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := build(t, s)
+	shown, _ := root(t, b)
+	for name, want := range map[string]bool{".env": false, "srv/app.py": true, "srv/.env": true, "srv/cache": false, "srv/cache/big": false, "cache/small": true} {
+		if _, got := shown[name]; got != want {
+			t.Errorf("%s is in the image: %v, want %v", name, got, want)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(s.Root, ".env"), []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if again := build(t, s); digest(t, again) != digest(t, b) {
+		t.Error("the image is another once a file has changed that is not in it")
+	}
+}
+
 func TestCopyToRoot(t *testing.T) {
 	p := shop()
 	p.Files = map[string]*project.File{

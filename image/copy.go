@@ -79,14 +79,15 @@ func (c *collector) text(t project.Text) error {
 	case err != nil:
 		return err
 	case info.IsDir():
-		return c.folder(from)
+		return c.folder(from, t[0].Without)
 	case info.Mode()&0o111 != 0:
 		return c.path(from, "usr/local/bin/"+filepath.Base(from), info)
 	}
 	return c.path(from, filepath.Base(from), info)
 }
 
-func (c *collector) folder(from string) error {
+// folder adds what is in a folder, apart from the paths below it that are in without.
+func (c *collector) folder(from string, without []string) error {
 	return filepath.WalkDir(from, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || file == from {
 			return err
@@ -94,6 +95,12 @@ func (c *collector) folder(from string) error {
 		sub, err := filepath.Rel(from, file)
 		if err != nil {
 			return err
+		}
+		if slices.Contains(without, filepath.ToSlash(sub)) {
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
 		}
 		info, err := d.Info()
 		if err != nil {

@@ -31,6 +31,10 @@ type Part struct {
 	SecretFile *string // the path of the named secret's file, which is there while the process runs
 
 	Replicas *ReplicasPart // Literal is of this form, for each replica of a service
+
+	// Without are files and folders below the path that the text is: whoever copies it
+	// leaves them out. Only the first part has it.
+	Without []string
 }
 
 // PackagePart is a path inside a package: Attr "python3", Sub "/bin/python".
@@ -85,7 +89,7 @@ func (p Part) IsLiteral() bool {
 }
 
 // isPlain reports whether p is nothing but characters.
-func (p Part) isPlain() bool { return p.IsLiteral() && p.Replicas == nil }
+func (p Part) isPlain() bool { return p.IsLiteral() && p.Replicas == nil && len(p.Without) == 0 }
 
 // Literal returns t's characters, and whether t is nothing but them.
 func (t Text) Literal() (string, bool) {
@@ -159,12 +163,13 @@ type partJSON struct {
 	SecretFile *string `json:"secretFile,omitempty"`
 
 	Replicas *ReplicasPart `json:"replicas,omitempty"`
-	Literal  string        `json:"literal,omitempty"` // of Replicas
+	Literal  string        `json:"literal,omitempty"` // of Replicas, or with Without
+	Without  []string      `json:"without,omitempty"`
 }
 
 // MarshalJSON writes a string when t is one literal or empty, else a list.
 func (t Text) MarshalJSON() ([]byte, error) {
-	made := slices.ContainsFunc(t, func(p Part) bool { return p.Replicas != nil })
+	made := slices.ContainsFunc(t, func(p Part) bool { return p.IsLiteral() && !p.isPlain() })
 	if s, ok := t.Literal(); ok && !made {
 		return marshal(s)
 	}
@@ -174,8 +179,8 @@ func (t Text) MarshalJSON() ([]byte, error) {
 			list[i] = p.Literal
 			continue
 		}
-		j := partJSON{Root: p.Root, State: p.State, Run: p.Run, File: p.File, Self: p.Self, Secret: p.Secret, SecretFile: p.SecretFile, Replicas: p.Replicas}
-		if p.Replicas != nil {
+		j := partJSON{Root: p.Root, State: p.State, Run: p.Run, File: p.File, Self: p.Self, Secret: p.Secret, SecretFile: p.SecretFile, Replicas: p.Replicas, Without: p.Without}
+		if p.IsLiteral() {
 			j.Literal = p.Literal
 		}
 		if p.Package != nil {
@@ -224,11 +229,11 @@ func unmarshalPart(raw json.RawMessage) (Part, error) {
 	if err := dec.Decode(&j); err != nil {
 		return Part{}, fmt.Errorf("part of a text: %v", err)
 	}
-	p := Part{Root: j.Root, State: j.State, Run: j.Run, File: j.File, Self: j.Self, Secret: j.Secret, SecretFile: j.SecretFile, Replicas: j.Replicas}
+	p := Part{Root: j.Root, State: j.State, Run: j.Run, File: j.File, Self: j.Self, Secret: j.Secret, SecretFile: j.SecretFile, Replicas: j.Replicas, Without: j.Without}
 	if j.Package != nil {
 		p.Package = &PackagePart{*j.Package, j.Sub}
 	}
-	if p.Replicas != nil {
+	if p.IsLiteral() {
 		p.Literal = j.Literal
 	}
 	if p.isPlain() {

@@ -14,7 +14,7 @@ func sourceBuiltins() []*Builtin {
 	return []*Builtin{
 		{Name: "path", Args: []string{"set"},
 			Doc: "A source: the file or folder path of a set { path, name, filter, recursive, sha256 }. " +
-				"In a definition sources stay where they are, and everything but path has no effect; " +
+				"In a definition sources stay where they are: filter counts where files are copied into an image, the rest but path has no effect; " +
 				"in nix2gpu eval they have the path that Nix would copy them to.",
 			Fn: func(t *Thread, args []Value) Value {
 				set := t.Attrs(args[0])
@@ -24,18 +24,21 @@ func sourceBuiltins() []*Builtin {
 					}
 				}
 				root := t.fileArg(t.need(set, "path"))
-				if t.ev.store == nil {
-					return t.sourceString(Path(root), t.Pos())
+				if t.ev.store != nil {
+					return t.pathSource(set, root)
 				}
-				return t.pathSource(set, root)
+				if f, found := set.Get("filter"); found {
+					return t.sourceInPlace(root, t.filter(f))
+				}
+				return t.sourceString(Path(root), t.Pos())
 			}},
 		{Name: "filterSource", Args: []string{"filter", "path"},
 			Doc: "A source: the part of a file or folder that filter takes, a function of a path and its type. " +
-				"In a definition sources stay where they are, and the filter has no effect.",
+				"In a definition sources stay where they are, and the filter counts where files are copied into an image.",
 			Fn: func(t *Thread, args []Value) Value {
 				root := t.fileArg(args[1])
 				if t.ev.store == nil {
-					return t.sourceString(Path(root), t.Pos())
+					return t.sourceInPlace(root, t.filter(args[0]))
 				}
 				return inStore(t.archive(path.Base(root), root, t.filter(args[0])))
 			}},
@@ -141,7 +144,7 @@ func contextBuiltins() []*Builtin {
 						elems = append(elems, t.contextOf(e, set.vals[i])...)
 						continue
 					}
-					if kind, _, found := strings.Cut(e, ":"); !found || !slices.Contains([]string{"package", "file", "source"}, kind) {
+					if kind, _, found := strings.Cut(e, ":"); !found || !slices.Contains([]string{"package", "file", "source", filtered}, kind) {
 						t.Throw("%q is nothing that a string can refer to", e)
 					}
 					elems = append(elems, e)

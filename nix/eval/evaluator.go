@@ -92,6 +92,8 @@ type Evaluator struct {
 	regexes map[string]*posixRegex    // by text; see regex
 	store   *virtualStore             // nil: there is none
 
+	filtered []filteredSource // of an evaluation without a store
+
 	height               int // see limitStack
 	maxForcing, maxCalls int
 }

@@ -417,6 +417,20 @@ func (c *Config) Errorf(format string, args ...any) {
 	c.errs.add(errorf(path, c.Pos(), format, args...))
 }
 
+// LeftOut returns what filters leave out of the file or folder that a string names: paths
+// below it, or "." for all of it.
+func (c *Config) LeftOut() (left []string) {
+	str := c.Str()
+	if e := c.n.in(); e != nil && len(str.Context) > 0 {
+		var err error
+		err = e.do(func(t *eval.Thread) {
+			t.Annotate(c.Pos(), "while asking the filter of a source", func() { left = t.LeftOut(str.S, str.Context) })
+		})
+		c.errs.addAt(c.Path(), err)
+	}
+	return left
+}
+
 // An absent node is a place that does not exist.
 type absent struct{ at []string }
 
