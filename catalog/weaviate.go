@@ -36,10 +36,10 @@ var weaviate = ServiceType{
 		dirs:  []string{"{data} 0750 keep"},
 		ready: ready{listener: "http", http: "/v1/.well-known/ready", slow: true},
 		finish: func(in *tableInstance, _ *project.Process) {
-			for name, option := range map[string]string{"grpc": "grpcPort", "data": "dataPort"} {
-				in.Listen(in.bounds[name][0].port, "*", option)
-			}
-			in.note(in.Get("enable"), "Weaviate listens on all addresses at the ports %d and %d: it has no setting for the address of gRPC and of its cluster's data", in.bounds["grpc"][0].port, in.bounds["data"][0].port)
+			grpc, data := in.bounds["grpc"][0].port, in.bounds["data"][0].port
+			in.Listen(grpc, "*", "grpcPort")
+			in.Listen(data, "*", "dataPort")
+			in.note(in.Get("enable"), "Weaviate listens on all addresses at the ports %d and %d: it has no setting for the address of gRPC and of its cluster's data", grpc, data)
 		},
 	},
 }
