@@ -34,7 +34,7 @@ type ServiceType struct {
 // Types lists every service type, sorted by name.
 func Types() []*ServiceType {
 	var all []*ServiceType
-	for _, t := range []ServiceType{custom, postgresql, redis, redisCluster, nginxServer, caddyServer, mysql, httpdServer, rabbitmqServer, kafka, nats, ollama,
+	for _, t := range []ServiceType{alloy, dynamodb, elasticmq, loki, mailpit, plantuml, pyroscope, seaweedfs, tempo, custom, postgresql, redis, redisCluster, nginxServer, caddyServer, mysql, httpdServer, rabbitmqServer, kafka, nats, ollama,
 		alertmanager, azurite, clickhouse, comfyui, etcd, grafana, jaeger, jupyter, memcached, minio, nodeExporter,
 		cassandra, chromadb, elasticsearch, mongodb, neo4j, openWebUI, pgadmin, pubsubEmulator, qdrant, searxng, tika, weaviate, pgbouncer, phpfpm, prometheus, vllm, zookeeper} {
 		if t.table != nil {

@@ -17,9 +17,9 @@ import (
 )
 
 // servers are the programs with which [TestExamplesRun] tries the types of services: those
-// of Debian 12, and one of npm. A type that is not among them was never tried with its server.
+// of Debian 12, and two of npm. A type that is not among them was never tried with its server.
 var servers = map[string]string{
-	"alertmanager": "prometheus-alertmanager", "apache-httpd": "apache2", "azurite": "azurite", "caddy": "caddy", "custom": "python3", "etcd": "etcd",
+	"alertmanager": "prometheus-alertmanager", "apache-httpd": "apache2", "azurite": "azurite", "caddy": "caddy", "custom": "python3", "dynamodb-local": "dynalite", "etcd": "etcd",
 	"jupyter": "jupyter-notebook", "memcached": "memcached",
 	"mysql": "mariadbd", "nats-server": "nats-server", "nginx": "nginx", "node-exporter": "prometheus-node-exporter", "pgbouncer": "pgbouncer",
 	"phpfpm": "php-fpm8.2", "postgresql": "pg_ctlcluster", "prometheus": "prometheus", "rabbitmq": "rabbitmq-server", "redis": "redis-server", "redis-cluster": "redis-server", "zookeeper": "java",
@@ -27,16 +27,19 @@ var servers = map[string]string{
 
 // sourceOf is where the test gets the server of a type.
 func sourceOf(typ string) string {
-	if typ == "azurite" {
+	switch typ {
+	case "azurite":
 		return "npm, version 3.35"
+	case "dynamodb-local":
+		return "npm, dynalite 4.0, an emulator"
 	}
 	return "Debian 12"
 }
 
-// standIns are the types that [TestStandInsRun] and [TestStandInsLive] try with a program that
-// takes what the server's documentation names, and nothing else.
-var standIns = []string{"cassandra", "chromadb", "comfyui", "elasticsearch", "mongodb", "neo4j", "open-webui", "pgadmin", "pubsub-emulator", "qdrant", "searxng",
-	"tika", "vllm", "weaviate"}
+// standIns are the types that [TestStandInsRun], [TestStandInsLive] and [TestStandInsOfToolsLive]
+// try with a program that takes what the server's documentation names, and nothing else.
+var standIns = []string{"alloy", "cassandra", "chromadb", "comfyui", "elasticmq", "elasticsearch", "loki", "mailpit", "mongodb", "neo4j", "open-webui", "pgadmin",
+	"plantuml", "pubsub-emulator", "pyroscope", "qdrant", "searxng", "seaweedfs", "tempo", "tika", "vllm", "weaviate"}
 
 const pages = "../docs/reference/services"
 

@@ -19,7 +19,7 @@ import (
 //	{data/x}      a path below dataDir, {run/x} below the run folder
 //	{web}         host and port of the endpoint called web; {web.host}, {web.scheme};
 //	              {web.hosts} all of its hosts, with the ports that some have of their own; {web.port} is
-//	              that of the others; {web!} an address at which it answers
+//	              that of the others; {web!} an address at which it answers, {web.at} its host
 //	{instance}    the name of the instance
 //	{option}      the value of an option; {a.b} of one in a set
 //	{option?}     the same, and "" leaves nothing out
@@ -50,9 +50,10 @@ type table struct {
 // a line of text, or the spellings of a flag of extra.
 type endpoint struct {
 	name    string
-	port    string // the option; "" when there is none
+	port    string // the option, as a path; "" when there is none
 	number  int    // the port, when there is no option for it
-	address string // the option; "" is the loopback address
+	above   string // the endpoint whose port it is 10000 above, likewise
+	address string // the option, as a path; "" is the loopback address
 	ports   []string
 	hosts   []string
 	both    []string // says host and port, perhaps of several listeners, perhaps as URLs
@@ -140,14 +141,18 @@ func (in *tableInstance) bind(l *endpoint) {
 		in.socket = in.place.Path(module.Str{S: text})
 		return
 	}
-	host, port, option := "127.0.0.1", l.number, []string{l.port}
-	if l.port != "" {
-		port = in.Int(l.port)
-	} else if len(l.both) > 0 {
+	host, port, option := "127.0.0.1", l.number, strings.Split(l.port, ".")
+	switch {
+	case l.port != "":
+		port = in.Int(option...)
+	case len(l.both) > 0:
 		option = strings.Split(l.both[0], ".")
+	case len(in.bounds[l.above]) > 0:
+		below := in.bounds[l.above][0]
+		port, option = below.port+10000, below.option
 	}
 	if l.address != "" {
-		host = in.String(l.address)
+		host = in.String(strings.Split(l.address, ".")...)
 	}
 	if text, at, ok := in.said(l.ports); ok && text != "" {
 		port, _ = strconv.Atoi(text) // the server refuses anything that is not a number
@@ -403,6 +408,8 @@ func (in *tableInstance) value(name string) project.Text {
 			return project.Lit(hostPort(reachable(at.host), at.port))
 		case "host":
 			return project.Lit(at.host)
+		case "at":
+			return project.Lit(reachable(at.host))
 		case "port":
 			return project.Lit(strconv.Itoa(at.others))
 		case "scheme":
@@ -428,7 +435,7 @@ func (in *tableInstance) value(name string) project.Text {
 func (in *tableInstance) kindOf(name string) string {
 	for _, row := range in.Type.rows {
 		if row[0] == name {
-			kind, _, _ := strings.Cut(strings.TrimPrefix(row[1], "null "), " ")
+			kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(row[1], "null "), "required "), " ")
 			return kind
 		}
 	}

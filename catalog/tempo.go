@@ -1,0 +1,42 @@
+package catalog
+
+// tempo keeps traces.
+var tempo = ServiceType{
+	Name: "tempo", Package: "tempo", User: "tempo",
+	Doc: "Grafana Tempo, a database of traces. Written after its documentation, and not yet tried with a real server.",
+	rows: []row{
+		{"httpAddress", "string = 127.0.0.1", "The address to listen on, for queries and other servers of Tempo; \"0.0.0.0\" is all."},
+		{"listenAddress", "alias httpAddress"},
+		{"httpPort", "port = 3200", "The port of the API."},
+		{"port", "alias httpPort"},
+		{"grpcPort", "port = 9095", "The port for other servers of Tempo."},
+		{"otlpGrpcPort", "null port ~ 4317", "The port for traces by OTLP over gRPC; none unless set."},
+		{"otlpHttpPort", "null port ~ 4318", "The port for traces by OTLP over HTTP; none unless set."},
+		{"majorVersion", "2..3 = 3", "The major version of Tempo: 2 does not know the settings of the live store, and does not start with them."},
+		{"extraConfig", "attrs json", "The configuration, in Tempo's own words, over ours."},
+		{"settings", "alias extraConfig"},
+		{"extraFlags", "list string", "Further arguments of tempo."},
+	},
+	table: &table{
+		extra: "extraFlags",
+		endpoints: []endpoint{
+			{name: "web", port: "httpPort", address: "httpAddress", ports: []string{"-server.http-listen-port --server.http-listen-port", "extraConfig.server.http_listen_port"},
+				hosts: []string{"-server.http-listen-address --server.http-listen-address", "extraConfig.server.http_listen_address"}},
+			{name: "grpc", port: "grpcPort", address: "httpAddress", ports: []string{"-server.grpc-listen-port --server.grpc-listen-port", "extraConfig.server.grpc_listen_port"},
+				hosts: []string{"extraConfig.server.grpc_listen_address"}},
+			{name: "otlpGrpc", port: "otlpGrpcPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.grpc.endpoint"}},
+			{name: "otlpHttp", port: "otlpHttpPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.http.endpoint"}},
+		},
+		argv: []string{"{bin/tempo}", "-config.file={run/tempo.yaml}", "{extraFlags...}"},
+		dirs: []string{"{data} 0750 keep"},
+		configs: []config{{path: "/tempo.yaml", format: "json", overlay: []string{"extraConfig"}, base: []entry{
+			{"server/http_listen_address", "{web.host}"}, {"server/http_listen_port", number("{web.port}")},
+			{"server/grpc_listen_address", "{grpc.host}"}, {"server/grpc_listen_port", number("{grpc.port}")},
+			{"distributor/receivers/otlp/protocols/grpc/endpoint", "?otlpGrpcPort {otlpGrpc}"}, {"distributor/receivers/otlp/protocols/http/endpoint", "?otlpHttpPort {otlpHttp}"},
+			{"storage/trace/backend", "local"}, {"storage/trace/wal/path", "{data/wal}"}, {"storage/trace/local/path", "{data/blocks}"},
+			{"live_store/wal/path", "?majorVersion=3 {data/live-store/traces}"}, {"live_store/shutdown_marker_dir", "?majorVersion=3 {data/live-store/shutdown-marker}"},
+			{"backend_scheduler/local_work_path", "?majorVersion=3 {data/work}"}, {"block_builder/wal/path", "?majorVersion=3 {data/block-builder}"},
+		}}},
+		ready: ready{listener: "web", http: "/ready", slow: true, guard: []string{"extraConfig.server.http_tls_config.cert_file"}},
+	},
+}

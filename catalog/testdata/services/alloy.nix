@@ -1,0 +1,7 @@
+{
+  services.alloy."collector" = {
+    enable = true;
+    configFile = "./config.alloy";
+    extraFlags = [ "--disable-reporting" ];
+  };
+}

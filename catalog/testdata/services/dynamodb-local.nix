@@ -1,0 +1,6 @@
+{
+  services.dynamodb-local."tables" = {
+    enable = true;
+    port = 8100;
+  };
+}

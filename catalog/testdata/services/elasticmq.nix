@@ -1,0 +1,6 @@
+{
+  services.elasticmq."queues" = {
+    enable = true;
+    extraOptions = "queues.orders.defaultVisibilityTimeout = 10 seconds";
+  };
+}

@@ -1,0 +1,6 @@
+{
+  services.loki."logs" = {
+    enable = true;
+    extraConfig.auth_enabled = false;
+  };
+}

@@ -1,0 +1,6 @@
+{
+  services.plantuml."diagrams" = {
+    enable = true;
+    port = 8081;
+  };
+}
