@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -63,36 +64,11 @@ func TestEveryPathIsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			used := map[string]bool{}
-			for _, s := range p.Services {
-				there := map[string]bool{} // what exists when the process starts
-				for _, id := range s.ProcessIDs() {
-					proc := p.Processes[id]
-					for _, d := range proc.Dirs {
-						addPath(there, marked(d.Path))
-					}
-					for _, f := range proc.Files {
-						addPath(there, marked(f.Path))
-					}
-					proc.EachText(func(o project.Owner, text *project.Text) {
-						if o.Field == "dirs" {
-							return
-						}
-						for _, m := range placeInText.FindAllString(marked(*text), -1) {
-							if there[m] || there[strings.TrimSuffix(m, "/")] || ofUser.MatchString(m) || m == "\x00root" || m == "\x00root/bin" {
-								continue
-							}
-							if name, ok := strings.CutPrefix(m, "\x00file/"); ok && p.Files[name] != nil {
-								continue
-							}
-							short := strings.Replace(m, "\x00run/"+string(s.ID), "run", 1)
-							short = strings.Replace(short, "\x00root/data/"+s.Type+"/"+s.Instance, "data", 1)
-							if !slices.Contains(writtenByServers[typ.Name], short) {
-								t.Errorf("%s, %s: nobody writes %q", id, o.Field, strings.TrimPrefix(m, "\x00"))
-							}
-							used[short] = true
-						}
-					})
-				}
+			for _, wrong := range unwritten(p, func(typ, short string) bool {
+				used[short] = true
+				return slices.Contains(writtenByServers[typ], short)
+			}) {
+				t.Error(wrong)
 			}
 			for _, path := range writtenByServers[typ.Name] {
 				if !used[path] {
@@ -106,6 +82,43 @@ func TestEveryPathIsWritten(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unwritten lists the paths that processes of a project are told of and that nobody
+// writes. byServer reports whether a server of that type makes one itself, which is given
+// as writtenByServers has them.
+func unwritten(p *project.Project, byServer func(typ, short string) bool) (wrong []string) {
+	for _, s := range p.Services {
+		there := map[string]bool{} // what exists when the process starts
+		for _, id := range s.ProcessIDs() {
+			proc := p.Processes[id]
+			for _, d := range proc.Dirs {
+				addPath(there, marked(d.Path))
+			}
+			for _, f := range proc.Files {
+				addPath(there, marked(f.Path))
+			}
+			proc.EachText(func(o project.Owner, text *project.Text) {
+				if o.Field == "dirs" {
+					return
+				}
+				for _, m := range placeInText.FindAllString(marked(*text), -1) {
+					if there[m] || there[strings.TrimSuffix(m, "/")] || ofUser.MatchString(m) || m == "\x00root" || m == "\x00root/bin" {
+						continue
+					}
+					if name, ok := strings.CutPrefix(m, "\x00file/"); ok && p.Files[name] != nil {
+						continue
+					}
+					short := strings.Replace(m, "\x00run/"+string(s.ID), "run", 1)
+					short = strings.Replace(short, "\x00root/data/"+s.Type+"/"+s.Instance, "data", 1)
+					if !byServer(s.Type, short) {
+						wrong = append(wrong, fmt.Sprintf("%s, %s: nobody writes %q", id, o.Field, strings.TrimPrefix(m, "\x00")))
+					}
+				}
+			})
+		}
+	}
+	return wrong
 }
 
 // marked is a text with its places as paths that nothing else is.

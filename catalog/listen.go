@@ -55,10 +55,10 @@ func reachable(address string) string {
 }
 
 // another reports, at option, that the server to follow is this one.
-func (in *Instance) another(option, host string, port int) {
+func (in *Instance) another(option, portOption, host string, port int) {
 	for _, p := range in.service.Ports {
 		if host != "" && p.Port == port && (p.Address == host || reachable(p.Address) == reachable(host)) {
-			in.Get(option).Errorf("%s must be another server: this one listens at %s itself\n  hint: set %[1]s.port", option, hostPort(host, port))
+			in.Get(option).Errorf("%s must be another server: this one listens at %s itself\n  hint: set %s.%s", option, hostPort(host, port), option, portOption)
 			return
 		}
 	}

@@ -21,7 +21,8 @@ var mysql = ServiceType{
 		{"databases", "list string", "Databases to make when they do not exist, at each start."},
 		{"ensureDatabases", "list string", "The same as databases, in the words of NixOS."},
 		{"initialScript", "null file", "SQL for the first start only: text, or the path of a file."},
-		{"importTimeZones", "null bool", "Not supported: load them with mysql_tzinfo_to_sql."},
+		{"importTimeZones", "null bool", "Load the machine's time zones into the server, once, so that SQL can name them."},
+		{"configFile", "null file", "A my.cnf instead of what the other options say; port is then what it listens on."},
 		{"settings", "attrs attrs null bool | int | float | string | list bool | int | float | string e.g. { mysqld = { max_connections = 50; }; }", "Sections of my.cnf. A list gives a key several times."},
 		{"initialDatabases", "list {}", "The same as databases, with SQL to load, in the words of services-flake."},
 		{"  name", "required string", "The name of the database."},
@@ -32,14 +33,30 @@ var mysql = ServiceType{
 		{"  password", "null secret", "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
 		{"  passwordFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."},
 		{"  ensurePermissions", "attrs string e.g. { \"users.*\" = \"ALL PRIVILEGES\"; }", "The user's privileges, by the databases and tables that they are on."},
+		{"replication", "set"},
+		{"  role", "enum none master slave", "Whether others follow this server, or it follows another one. MariaDB alone."},
+		{"  serverId", "positive = 1", "A number that each of the servers has for itself."},
+		{"  masterHost", "string", "The address of the server to follow."},
+		{"  masterPort", "port = 3306", "Its port."},
+		{"  slaveHost", "string", "From where the followers of a master come, as MySQL writes it in users; from anywhere unless set."},
+		{"  masterUser", "string", "The user that followers have on the master, who is made there."},
+		{"  masterPassword", "null secret", "That user's password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"  masterPasswordFile", "null key", "A file that holds that password, read at each start with the rights of whoever starts nix2gpu."},
+		{"galeraCluster", "set"},
+		{"  enable", "bool", "Be a member of a Galera cluster of MariaDB, whose members have the same data."},
+		{"  package", "refused package", "MariaDB of Debian has the library of Galera"},
+		{"  name", "string = galera", "The name of the cluster."},
+		{"  sstMethod", "enum rsync mariabackup", "How a member gets the data when it joins."},
+		{"  localName", "null string", "The name of this member; the instance's name unless set."},
+		{"  localAddress", "string = 127.0.0.1", "The address at which the others reach this member, by port 4567."},
+		{"  nodeAddresses", "list string", "The addresses of all members."},
+		{"  clusterPassword", "refused string", "Galera knows no password: set TLS by wsrep_provider_options in settings"},
+		{"  clusterAddress", "null string", "Where the cluster is, instead of nodeAddresses; \"gcomm://\" begins a new one with this member."},
 	},
 	Generate: generateMySQL,
 }
 
 func generateMySQL(in *Instance) {
-	if in.Bool("importTimeZones") {
-		in.Get("importTimeZones").Errorf("not supported: importTimeZones; load them with mysql_tzinfo_to_sql")
-	}
 	port, portPath := in.portOf(in.Int("port"), []string{"port"}, mysqlOwn(in, "port"))
 	bind := in.textOf(in.String("bind"), mysqlOwn(in, "bind-address"))
 	socket := in.RunDir("/mysql.sock")
@@ -53,7 +70,12 @@ func generateMySQL(in *Instance) {
 	init.Doing = "making the data folder"
 	init.Dirs = []project.Dir{in.KeptData("0700")}
 
-	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", in.RunDir("/my.cnf")),
+	config := in.RunDir("/my.cnf")
+	if in.Has("configFile") {
+		config = in.Path("configFile")
+		in.whole("configFile", "port", "databases", "ensureDatabases", "initialScript", "importTimeZones", "initialDatabases", "ensureUsers")
+	}
+	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", config),
 		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid"))}})
 	main.Dirs = []project.Dir{{Path: in.RunDir("")}}
 	// It reads all that it would serve with, and then says the options that it has.
@@ -61,11 +83,19 @@ func generateMySQL(in *Instance) {
 		Command: project.Command{Exec: append(slices.Clone(main.Command.Exec), project.Lit("--verbose"), project.Lit("--help"))},
 		Fails:   []string{"Parsing options for plugin 'InnoDB' failed"}, // it would not start without
 	}
-	main.Files = []project.File{{Path: in.RunDir("/my.cnf"), Content: mysqlConfig(in, port, bind), Mode: "0640"}}
+	if !in.Has("configFile") {
+		main.Files = []project.File{{Path: config, Content: mysqlConfig(in, port, bind), Mode: "0640"}}
+	}
 	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}, Period: slowStart}
 	main.Shutdown.ParentOnly = true
 	if off := in.Get(mysqlOwn(in, "skip-networking")...); !off.Bool() && off.Int() == 0 {
 		in.Listen(port, everywhere(bind), portPath...)
+	}
+	if in.Bool("galeraCluster", "enable") {
+		in.Listen(galeraPort, in.String("galeraCluster", "localAddress"), "galeraCluster", "localAddress")
+	}
+	if in.String("replication", "role") == "slave" {
+		in.another("replication", "masterPort", in.String("replication", "masterHost"), in.Int("replication", "masterPort"))
 	}
 
 	setup := in.After(provision("setup", flag("socket", socket), flag("spec", in.RunDir("/setup.json"))))
@@ -109,6 +139,9 @@ func mysqlConfig(in *Instance, port int, bind string) project.Text {
 		// Otherwise the server logs a warning for each probe.
 		"loose-log_warnings": {project.Lit("1")},
 	}
+	for key, value := range mysqlCluster(in) {
+		ours[key] = []project.Text{value}
+	}
 	for key := range ours {
 		if name := strings.TrimPrefix(strings.ReplaceAll(key, "_", "-"), "loose-"); in.Has(mysqlOwn(in, name)...) {
 			delete(ours, key)
@@ -143,6 +176,75 @@ func mysqlConfig(in *Instance, port int, bind string) project.Text {
 		}
 	}
 	return b.text
+}
+
+// galeraPort is where the members of a cluster speak to each other.
+const galeraPort = 4567
+
+// mysqlCluster are the lines of my.cnf for replication and Galera.
+func mysqlCluster(in *Instance) map[string]project.Text {
+	lit, lines := project.Lit, map[string]project.Text{}
+	if in.String("replication", "role") != "none" {
+		id := strconv.Itoa(in.Int("replication", "serverId"))
+		lines["log-bin"], lines["log-bin-index"] = lit("mysql-bin-"+id), lit("mysql-bin-"+id+".index")
+		lines["relay-log"], lines["server-id"] = lit("mysql-relay-bin"), lit(id)
+	}
+	if !in.Bool("galeraCluster", "enable") {
+		return lines
+	}
+	c := in.Get("galeraCluster")
+	name, address := c.String("localName"), "gcomm://"+strings.Join(c.Strings("nodeAddresses"), ",")
+	if name == "" {
+		name = in.Name
+	}
+	if c.Has("clusterAddress") {
+		address = c.String("clusterAddress")
+		if len(c.List("nodeAddresses")) > 0 {
+			in.note(c.Get("nodeAddresses"), "nodeAddresses has no effect: clusterAddress says where the cluster is")
+		}
+	} else if len(c.List("nodeAddresses")) == 0 {
+		c.Errorf("a member of a Galera cluster must know where that is\n  hint: set nodeAddresses; or, for the first member, clusterAddress = \"gcomm://\"")
+	}
+	at := c.String("localAddress")
+	for key, value := range map[string]string{
+		"wsrep_on": "ON", "wsrep_cluster_name": c.String("name"), "wsrep_cluster_address": address, "wsrep_node_name": name, "wsrep_node_address": at,
+		"wsrep_sst_method": c.String("sstMethod"), "wsrep_provider_options": "gmcast.listen_addr=tcp://" + hostPort(at, galeraPort),
+		"binlog_format": "ROW", "default_storage_engine": "InnoDB", "innodb_autoinc_lock_mode": "2",
+	} {
+		lines[key] = lit(value)
+	}
+	lines["wsrep_provider"] = project.Join(trimSuffix(in.Program("mysqld"), "/bin/mysqld"), lit("/lib/galera/libgalera_smm.so"))
+	return lines
+}
+
+// mysqlReplication is what package provision is to do for replication; nil for nothing.
+func mysqlReplication(in *Instance) map[string]any {
+	c := in.Get("replication")
+	role := c.String("role")
+	if role == "none" {
+		return nil
+	}
+	need := []string{"masterUser"}
+	if role == "slave" {
+		need = append(need, "masterHost")
+	}
+	for _, option := range need {
+		if c.String(option) == "" {
+			c.Errorf("replication with role = %q needs %s", role, option)
+		}
+	}
+	password := in.secretText(c, "masterPassword", "replication")
+	if password == nil {
+		c.Errorf("replication with role = %q needs masterPassword, or masterPasswordFile", role)
+	}
+	host := c.String("masterHost")
+	if role == "master" {
+		if host = c.String("slaveHost"); host == "" {
+			host = "%"
+		}
+	}
+	return map[string]any{"role": module.Str{S: role}, "host": module.Str{S: host}, "port": int64(c.Int("masterPort")),
+		"user": module.Str{S: c.String("masterUser")}, "password": password}
 }
 
 // mysqlSetup is what package provision is to ensure.
@@ -184,6 +286,13 @@ func mysqlSetup(in *Instance, setup *project.Process) map[string]any {
 		roles = append(roles, text(name))
 	}
 	spec := map[string]any{"databases": databases, "users": users, "roles": roles}
+	if in.Bool("importTimeZones") {
+		spec["zones"] = true
+		setup.Packages = append(setup.Packages, project.PackageRef{Attr: "tzdata", Pos: in.place.pos(in.Pos("importTimeZones"))})
+	}
+	if replication := mysqlReplication(in); replication != nil {
+		spec["replication"] = replication
+	}
 	if s := in.Str("initialScript"); s.S != "" {
 		if !isSQL(s) {
 			spec["script"] = rootedPath(s)

@@ -29,7 +29,7 @@ var nginxServer = ServiceType{
 		{"defaultSSLListenPort", "port = 8443", "The port of virtual hosts with TLS that name none."},
 		{"sslProtocols", "string = TLSv1.2 TLSv1.3", "TLS versions."},
 		{"sslCiphers", "null string", "TLS ciphers."},
-		{"sslDhparam", "null string", "A file of Diffie-Hellman parameters."},
+		{"sslDhparam", "null file", "A file of Diffie-Hellman parameters."},
 		{"mapHashBucketSize", "null positive", "nginx's map_hash_bucket_size."},
 		{"mapHashMaxSize", "null positive", "nginx's map_hash_max_size."},
 		{"serverNamesHashBucketSize", "null positive", "nginx's server_names_hash_bucket_size."},

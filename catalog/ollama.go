@@ -15,7 +15,7 @@ var ollama = ServiceType{
 		{"port", "port = 11434", "The port to listen on."},
 		{"host", "string = 127.0.0.1", "The address to listen on."},
 		{"keepAlive", "string = 5m", "How long an idle model stays loaded."},
-		{"models", "(list string) | string = [ ]", "Models to fetch, at each start, when they are missing; or in the words of NixOS, the folder that models are in."},
+		{"models", "(list string) | file = [ ]", "Models to fetch, at each start, when they are missing; or in the words of NixOS, the folder that models are in."},
 		{"loadModels", "list string", "The same as a list of models, in the words of NixOS."},
 		{"home", "null file", "The home folder of the server; dataDir unless set."},
 		{"rocmOverrideGfx", "null string", "Which GPU of AMD's ROCm shall see, such as \"10.3.0\"."},

@@ -52,6 +52,9 @@ func phpfpmListen(in *tableInstance, main *project.Process) {
 	text := in.scalar(at)
 	check := &project.ServerCheck{Protocol: "fastcgi"}
 	if n, err := strconv.Atoi(text.String()); err == nil {
+		if n == 0 {
+			at.Errorf("listen must be a port from 1 on, an address with a port, or the path of a socket, not 0")
+		}
 		text = project.Lit("127.0.0.1:" + strconv.Itoa(n))
 	}
 	if host, port, ok := splitHostPort(text.String()); ok && at.Kind() != module.Missing {
@@ -59,6 +62,9 @@ func phpfpmListen(in *tableInstance, main *project.Process) {
 		in.Listen(port, host, path...)
 	} else {
 		if s, ok := text.Literal(); ok {
+			if strings.HasPrefix(s, "unix:") {
+				at.Errorf("listen must be the path of a socket without \"unix:\", not %q", s)
+			}
 			text = below(in.DataDir(), s)
 		}
 		check.Socket = text

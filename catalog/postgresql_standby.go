@@ -20,7 +20,7 @@ func (pg *pgOptions) standby(init, main *project.Process) {
 		}
 	}
 	host, port, user, slot := of.String("host"), strconv.Itoa(of.Int("port")), of.String("user"), of.String("slot")
-	pg.another("standbyOf", host, of.Int("port"))
+	pg.another("standbyOf", "port", host, of.Int("port"))
 	if strings.Trim(slot, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || len(slot) > 63 {
 		of.Get("slot").Errorf("the name of a slot must be 63 small letters, digits and _ at most, not %q", slot)
 	}

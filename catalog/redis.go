@@ -67,7 +67,7 @@ func generateRedis(in *Instance) {
 	r.add(own)
 	r.server(in.DataDir())
 	if r.Has("replicaOf") {
-		r.another("replicaOf", r.String("replicaOf", "ip"), r.Int("replicaOf", "port"))
+		r.another("replicaOf", "port", r.String("replicaOf", "ip"), r.Int("replicaOf", "port"))
 	}
 }
 

@@ -31,7 +31,11 @@ func generateRedisCluster(in *Instance) {
 		words = append(words, redisNode(in, c.Name(), c.Int("port")))
 	}
 	if least := 3 * (in.Int("replicas") + 1); len(nodes) < least {
-		in.Get("nodes").Errorf("a cluster has at least three masters: with %d replicas of each it needs %d nodes, not %d\n  hint: add nodes, or set replicas = 0", in.Int("replicas"), least, len(nodes))
+		option := "nodes"
+		if !in.IsSet(option) {
+			option = "replicas" // which says what the default lacks
+		}
+		in.Get(option).Errorf("a cluster has at least three masters: with %d replicas of each it needs %d nodes, not %d\n  hint: add nodes, or set replicas = 0", in.Int("replicas"), least, len(nodes))
 	}
 	create := in.Main(project.Command{Exec: words})
 	if text := in.secretText(in.Config, "requirePass", "requirePassFile"); text != nil {

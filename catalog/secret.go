@@ -140,6 +140,7 @@ func Passwords(services *module.Config) []*module.Config {
 				for _, user := range c.List("ensureUsers") {
 					add(user.Get("password"))
 				}
+				add(c.Get("replication", "masterPassword"))
 			case "nginx":
 				for _, host := range c.Each("virtualHosts") {
 					basicAuth(host)

@@ -39,6 +39,17 @@ type mysqlSpec struct {
 	Users     []mysqlUser     `json:"users"`
 	Roles     []string        `json:"roles"`  // users of this machine that get all rights
 	Script    string          `json:"script"` // run once, after the first start
+	Zones     bool            `json:"zones"`  // load the time zones, once
+
+	Replication *mysqlReplication `json:"replication"`
+}
+
+type mysqlReplication struct {
+	Role     string `json:"role"` // "master" or "slave"
+	Host     string `json:"host"` // of a master, where its followers are; else the master
+	Port     int    `json:"port"`
+	User     string `json:"user"`
+	Password string `json:"password"`
 }
 
 type mysqlDatabase struct {
@@ -105,11 +116,17 @@ func setupMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 	if err := json.Unmarshal(data, &spec); err != nil {
 		return fmt.Errorf("mysql: %s: %v", o.spec, err)
 	}
-	s := &mysqlSetup{o: o, stdio: stdio}
+	s := &mysqlSetup{o: o, stdio: stdio, follows: spec.Replication != nil && spec.Replication.Role == "slave"}
 	if err := s.ensureDatabases(ctx, spec.Databases); err != nil {
 		return err
 	}
 	if err := s.ensureUsers(ctx, spec); err != nil {
+		return err
+	}
+	if err := s.loadZones(ctx, spec.Zones); err != nil {
+		return err
+	}
+	if err := s.replicate(ctx, spec.Replication); err != nil {
 		return err
 	}
 	done := filepath.Join(o.data, setupMark)
@@ -125,8 +142,9 @@ func setupMySQL(ctx context.Context, o mysqlOptions, stdio Stdio) error {
 }
 
 type mysqlSetup struct {
-	o     mysqlOptions
-	stdio Stdio
+	o       mysqlOptions
+	stdio   Stdio
+	follows bool // another server, whose log what is done here must not get into
 }
 
 // client runs SQL, of the file input if that is not nil, and returns what it prints.
@@ -140,6 +158,9 @@ func (s *mysqlSetup) client(ctx context.Context, database string, input *os.File
 	args := []string{"--no-defaults", "--protocol=socket", "--socket=" + s.o.socket, "--user=root", "--batch", "--skip-column-names"}
 	if database != "" {
 		args = append(args, "--database="+database)
+	}
+	if s.follows {
+		args = append(args, "--init-command=SET SESSION sql_log_bin=0")
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = without(os.Environ(), "MYSQL_") // MYSQL_HOST would lead to another server
@@ -170,7 +191,7 @@ func (s *mysqlSetup) client(ctx context.Context, database string, input *os.File
 // mysqlRefused reports whether the server has refused a statement for good. Errors of
 // the server have numbers from 1000 on, and again from 3000, those of the client from
 // 2000. Some errors of the server pass: too many connections, a full disk, a lock that
-// somebody else holds.
+// somebody else holds, a cluster that is still to be joined.
 func mysqlRefused(message string) bool {
 	for _, line := range strings.Split(message, "\n") {
 		rest, ok := strings.CutPrefix(line, "ERROR ")
@@ -179,7 +200,7 @@ func mysqlRefused(message string) bool {
 		if !ok || err != nil {
 			continue
 		}
-		return (n < 2000 || n >= 3000) && !slices.Contains([]int{1021, 1040, 1041, 1053, 1203, 1205, 1213}, n)
+		return (n < 2000 || n >= 3000) && !slices.Contains([]int{1021, 1040, 1041, 1047, 1053, 1203, 1205, 1213}, n)
 	}
 	return false
 }
@@ -246,6 +267,56 @@ func (s *mysqlSetup) ensureUsers(ctx context.Context, spec mysqlSpec) error {
 	}
 	if _, err := s.client(ctx, "", nil, sql.String()); err != nil {
 		return fmt.Errorf("mysql: cannot ensure the users: %w", err)
+	}
+	return nil
+}
+
+// loadZones loads the machine's time zones, once.
+func (s *mysqlSetup) loadZones(ctx context.Context, wanted bool) error {
+	done := filepath.Join(s.o.data, ".nix2gpu-time-zones")
+	if !wanted {
+		return nil
+	}
+	if loaded, err := marked(done, "mysql"); loaded || err != nil {
+		return err
+	}
+	program := filepath.Join(s.o.bin, "mariadb-tzinfo-to-sql")
+	if _, err := os.Stat(program); err != nil {
+		program = filepath.Join(s.o.bin, "mysql_tzinfo_to_sql")
+	}
+	cmd := exec.CommandContext(ctx, program, "/usr/share/zoneinfo")
+	var sql bytes.Buffer
+	cmd.Stdout = &sql // on its errors it tells of every file that is no zone
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("mysql: cannot read the time zones of /usr/share/zoneinfo: %s: %v\nhint: the package tzdata has them", filepath.Base(program), err)
+	}
+	if _, err := s.client(ctx, "mysql", nil, sql.String()); err != nil {
+		return fmt.Errorf("mysql: cannot load the time zones: %w", err)
+	}
+	return mark(done, "mysql")
+}
+
+// replicate makes the user of a master's followers, or lets the server follow its master.
+// It goes on where it was: the position is that of what it has got, not of a file.
+func (s *mysqlSetup) replicate(ctx context.Context, r *mysqlReplication) error {
+	if r == nil {
+		return nil
+	}
+	version, err := s.client(ctx, "", nil, "SELECT VERSION()")
+	if err != nil {
+		return fmt.Errorf("mysql: cannot set replication up: %w", err)
+	}
+	if !strings.Contains(version, "MariaDB") {
+		return lasting(fmt.Errorf("mysql: replication is for MariaDB, and this server is MySQL %s\nhint: set its own up by initialScript", strings.TrimSpace(version)))
+	}
+	who := mysqlText(r.User) + "@" + mysqlText(r.Host)
+	sql := fmt.Sprintf("CREATE USER IF NOT EXISTS %s;\nALTER USER %[1]s IDENTIFIED BY %s;\nGRANT REPLICATION SLAVE ON *.* TO %[1]s;\n", who, mysqlText(r.Password))
+	if r.Role == "slave" {
+		sql = fmt.Sprintf("STOP SLAVE;\nCHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=%d, MASTER_USER=%s, MASTER_PASSWORD=%s, MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos;\nSTART SLAVE;\n",
+			mysqlText(r.Host), r.Port, mysqlText(r.User), mysqlText(r.Password))
+	}
+	if _, err := s.client(ctx, "", nil, sql); err != nil {
+		return fmt.Errorf("mysql: cannot set replication up: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,4 @@
+package catalog
+
+// Rows are the rows that declare t's own options.
+func (t *ServiceType) Rows() []row { return t.rows }
