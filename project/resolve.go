@@ -19,6 +19,7 @@ var aliases = map[string]string{
 
 	"php-fpm":                  "phpfpm",
 	"searx":                    "searxng",
+	"mailhog":                  "mailpit",
 	"prometheus-node-exporter": "node-exporter",
 }
 
