@@ -105,3 +105,46 @@ func TestFiltersOfSources(t *testing.T) {
 		}
 	}
 }
+
+// What a filter leaves out is not there for the definition either.
+func TestFilteredSourcesAreRead(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"app/port": "80", "app/.env": "x", "app/sub/port": "81", "app/sub/.env": "y"} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ expr, want string }{
+		{`toString (builtins.attrNames (builtins.readDir src))`, "port sub"},
+		{`toString (builtins.attrNames (builtins.readDir "${src}/sub"))`, "port"},
+		{`builtins.readFile "${src}/port" + builtins.readFile (src + "/sub/port")`, "8081"},
+		{`builtins.toJSON (map builtins.pathExists [ "${src}/port" "${src}/.env" "${src}/sub/.env" "${src}/none" ])`, "[true,false,false,false]"},
+		{`builtins.readFile "${src}/sub/.env"`, "cannot read app/sub/.env: a filter leaves it out of its source"},
+		// A source of a source has the filters of both.
+		{`toString (builtins.attrNames (builtins.readDir (builtins.path { path = src; filter = p: t: baseNameOf p != "sub"; })))`, "port"},
+		{`toString (builtins.attrNames (builtins.readDir (builtins.path { path = "${src}"; name = "x"; })))`, "port sub"},
+		{`toString (builtins.attrNames (builtins.readDir (builtins.filterSource (p: t: t == "directory") "${src}/sub")))`, ""},
+	} {
+		text := "let src = builtins.path { path = ./app; filter = p: t: baseNameOf p != \".env\"; }; in\n{\n  labels.got = " + c.expr + ";\n}\n"
+		file := filepath.Join(dir, "nix2gpu.nix")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := definition.Load(t.Context(), definition.ParseRef(file), definition.Options{Dir: dir, System: "x86_64-linux"})
+		var wrong definition.Errors
+		switch {
+		case errors.As(err, &wrong):
+			if len(wrong) != 1 || wrong[0].Msg != c.want {
+				t.Errorf("%s: got\n%swant %s", c.expr, wrong.Report(), c.want)
+			}
+		case err != nil:
+			t.Fatal(err)
+		case r.Project.Container.Labels["got"] != c.want:
+			t.Errorf("%s: got %q, want %q", c.expr, r.Project.Container.Labels["got"], c.want)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func pathBuiltins() []*Builtin {
 		{Name: "pathExists", Args: []string{"path"}, Doc: "Whether there is a file or folder of that path.",
 			Fn: func(t *Thread, args []Value) Value {
 				name, ctx := t.pathText(args[0])
-				if refersToOutput(ctx) != "" {
+				if refersToOutput(ctx) != "" || t.isLeftOut(path.Clean(name), ctx) {
 					return Bool(false)
 				}
 				info, err := t.files().Stat(path.Clean(name))
@@ -52,8 +52,12 @@ func pathBuiltins() []*Builtin {
 				if err != nil {
 					t.FailFile(name, err)
 				}
+				_, ctx := t.pathText(args[0])
 				b := NewAttrs(len(entries))
 				for _, e := range entries {
+					if t.isLeftOut(path.Join(name, e.Name()), ctx) {
+						continue
+					}
 					b.Set(e.Name(), Str(fileType(e.Type())))
 				}
 				return b.Done()
@@ -120,14 +124,18 @@ func (t *Thread) fileArg(v Value) string {
 	if output := refersToOutput(ctx); output != "" {
 		t.Unsupported("reading %q during the evaluation: it is made from %q afterwards", name, output)
 	}
-	return path.Clean(name)
+	name = path.Clean(name)
+	if t.isLeftOut(name, ctx) {
+		t.Throw("cannot read %s: a filter leaves it out of its source", t.ev.opts.DisplayPath(name))
+	}
+	return name
 }
 
 // refersToOutput returns an element of a context whose file does not exist yet, because
 // it is made of a package, a text or a derivation; "" if there is none.
 func refersToOutput(ctx *Context) string {
 	for _, e := range ctx.Elems() {
-		if !strings.HasPrefix(e, "source:") && e[0] != '/' && e[0] != '=' {
+		if !strings.HasPrefix(e, "source:") && !isFiltered(e) && e[0] != '/' && e[0] != '=' {
 			return e
 		}
 	}

@@ -14,7 +14,7 @@ func sourceBuiltins() []*Builtin {
 	return []*Builtin{
 		{Name: "path", Args: []string{"set"},
 			Doc: "A source: the file or folder path of a set { path, name, filter, recursive, sha256 }. " +
-				"In a definition sources stay where they are: filter counts where files are copied into an image, the rest but path has no effect; " +
+				"In a definition sources stay where they are: filter counts where they are read or copied into an image, the rest but path has no effect; " +
 				"in nix2gpu eval they have the path that Nix would copy them to.",
 			Fn: func(t *Thread, args []Value) Value {
 				set := t.Attrs(args[0])
@@ -27,18 +27,19 @@ func sourceBuiltins() []*Builtin {
 				if t.ev.store != nil {
 					return t.pathSource(set, root)
 				}
+				var filter func(string, fs.FileMode) bool
 				if f, found := set.Get("filter"); found {
-					return t.sourceInPlace(root, t.filter(f))
+					filter = t.filter(f)
 				}
-				return t.sourceString(Path(root), t.Pos())
+				return t.sourceInPlace(root, filter, t.need(set, "path"))
 			}},
 		{Name: "filterSource", Args: []string{"filter", "path"},
 			Doc: "A source: the part of a file or folder that filter takes, a function of a path and its type. " +
-				"In a definition sources stay where they are, and the filter counts where files are copied into an image.",
+				"In a definition sources stay where they are, and the filter counts where they are read or copied into an image.",
 			Fn: func(t *Thread, args []Value) Value {
 				root := t.fileArg(args[1])
 				if t.ev.store == nil {
-					return t.sourceInPlace(root, t.filter(args[0]))
+					return t.sourceInPlace(root, t.filter(args[0]), args[1])
 				}
 				return inStore(t.archive(path.Base(root), root, t.filter(args[0])))
 			}},

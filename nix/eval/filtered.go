@@ -9,7 +9,7 @@ import (
 )
 
 // A filteredSource is a source that stays where it is. Its filter is only called for who
-// copies it: see [Thread.LeftOut].
+// reads it during the evaluation, or copies it: see [Thread.LeftOut].
 type filteredSource struct {
 	root   string
 	filter func(path string, mode fs.FileMode) bool
@@ -18,11 +18,53 @@ type filteredSource struct {
 // filtered is the kind of the context element of such a source; its index stands behind.
 const filtered = "filtered"
 
-func (t *Thread) sourceInPlace(root string, filter func(string, fs.FileMode) bool) *String {
+// sourceInPlace returns the source at root. The filters of given, which named it, count as
+// well as its own, which may be nil.
+func (t *Thread) sourceInPlace(root string, filter func(string, fs.FileMode) bool, given Value) *String {
 	s := t.sourceString(Path(root), t.Pos())
-	element := filtered + ":" + strconv.Itoa(len(t.ev.filtered))
-	t.ev.filtered = append(t.ev.filtered, filteredSource{root, filter})
-	return StrContext(s.s, s.ctx.Union(NewContext(element)))
+	_, ctx := t.pathText(given)
+	elements := slices.DeleteFunc(slices.Clone(ctx.Elems()), func(e string) bool { return !isFiltered(e) })
+	if filter != nil {
+		elements = append(elements, filtered+":"+strconv.Itoa(len(t.ev.filtered)))
+		t.ev.filtered = append(t.ev.filtered, filteredSource{root, filter})
+	}
+	if len(elements) == 0 {
+		return s
+	}
+	return StrContext(s.s, s.ctx.Union(NewContext(elements...)))
+}
+
+func isFiltered(element string) bool { return strings.HasPrefix(element, filtered+":") }
+
+// filtersOf returns the filtered sources that a context names and file is in, with the
+// path of file in each.
+func (t *Thread) filtersOf(file string, context []string) (sources []filteredSource, below []string) {
+	for _, element := range context {
+		if !isFiltered(element) {
+			continue
+		}
+		n, err := strconv.Atoi(element[len(filtered)+1:])
+		if err != nil || n < 0 || n >= len(t.ev.filtered) {
+			continue // appendContext made it
+		}
+		s := t.ev.filtered[n]
+		if sub, ok := strings.CutPrefix(file+"/", strings.TrimSuffix(s.root, "/")+"/"); ok {
+			sources, below = append(sources, s), append(below, strings.TrimSuffix(sub, "/"))
+		}
+	}
+	return sources, below
+}
+
+// isLeftOut reports whether a filter leaves out a file, which was named by a string with
+// this context.
+func (t *Thread) isLeftOut(file string, ctx *Context) bool {
+	sources, below := t.filtersOf(file, ctx.Elems())
+	for i, s := range sources {
+		if !t.takes(s, below[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // LeftOut returns what filters leave out of the source at file, a path of a string with
@@ -30,27 +72,24 @@ func (t *Thread) sourceInPlace(root string, filter func(string, fs.FileMode) boo
 // itself is left out.
 func (t *Thread) LeftOut(file string, context []string) (left []string) {
 	file = path.Clean(file)
-	for _, element := range context {
-		kind, index, _ := strings.Cut(element, ":")
-		if kind != filtered {
-			continue
-		}
-		n, err := strconv.Atoi(index)
-		if err != nil || n < 0 || n >= len(t.ev.filtered) {
-			continue // appendContext made it
-		}
-		s := t.ev.filtered[n]
-		below, ok := strings.CutPrefix(file+"/", strings.TrimSuffix(s.root, "/")+"/")
-		if !ok {
-			continue
-		}
-		if !t.takes(s, strings.TrimSuffix(below, "/")) {
+	sources, below := t.filtersOf(file, context)
+	for i, s := range sources {
+		if !t.takes(s, below[i]) {
 			return []string{"."}
 		}
 		left = t.leftBelow(s, file, "", left)
 	}
 	slices.Sort(left)
-	return slices.Compact(left)
+	left = slices.Compact(left)
+	// One filter may leave out a folder, and another a file in it.
+	return slices.DeleteFunc(slices.Clone(left), func(name string) bool {
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if slices.Contains(left, dir) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // takes reports whether the filter of s takes a path below its root, and the folders on
@@ -64,7 +103,7 @@ func (t *Thread) takes(s filteredSource, below string) bool {
 		at = path.Join(at, step)
 		info, err := t.files().Lstat(at)
 		if err != nil {
-			t.FailFile(at, err)
+			return true // whoever reads it will say so
 		}
 		if !s.filter(at, info.Mode()) {
 			return false
