@@ -36,8 +36,9 @@ const redisSlots = 16384
 
 // makeRedisCluster makes one cluster of the nodes, unless it is made, and returns once it
 // serves: every node knows all others, and every replica has the data of its master. Each
-// step looks at what there is, so it may be repeated at any point. A node that joins later,
-// or that has lost its data, becomes a replica.
+// step looks at what there is, so it may be repeated at any point. A node that joins later
+// becomes a replica. So does one that has lost its data, unless it was a master: then it has
+// its slots again, without keys.
 func makeRedisCluster(ctx context.Context, o redisOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
@@ -73,6 +74,7 @@ type redisNode struct {
 type redisLine struct {
 	at     string // HOST:PORT
 	flags  []string
+	master string   // the id of the one that it follows
 	ranges []string // of slots
 }
 
@@ -84,6 +86,9 @@ func (c *redisCluster) run(ctx context.Context) error {
 		return err
 	}
 	if err := c.until(ctx, "the nodes do not know each other yet", c.meet); err != nil {
+		return err
+	}
+	if err := c.until(ctx, "some nodes look for keys at a node that is gone", c.agree); err != nil {
 		return err
 	}
 	if err := c.until(ctx, "not every replica has a master yet", c.follow); err != nil {
@@ -124,7 +129,7 @@ func (c *redisCluster) look() error {
 		for line := range strings.Lines(text) {
 			if f := strings.Fields(line); len(f) >= 8 {
 				at, _, _ := strings.Cut(f[1], "@")
-				n.known[f[0]] = redisLine{at, strings.Split(f[2], ","), f[8:]}
+				n.known[f[0]] = redisLine{at, strings.Split(f[2], ","), f[3], f[8:]}
 			}
 		}
 	}
@@ -134,25 +139,41 @@ func (c *redisCluster) look() error {
 // owners are the ids of the nodes that have the slots, as each says of itself.
 func (c *redisCluster) owners() (owners [redisSlots]string, covered int) {
 	for _, n := range c.nodes {
-		for _, r := range n.known[n.id].ranges {
-			low, high, isRange := strings.Cut(r, "-")
-			if !isRange {
-				high = low
+		for slot := range n.known[n.id].slots {
+			if owners[slot] == "" {
+				covered++
 			}
-			from, err1 := strconv.Atoi(low)
-			to, err2 := strconv.Atoi(high)
-			if err1 != nil || err2 != nil {
-				continue // on its way to another node
-			}
-			for slot := max(from, 0); slot <= min(to, redisSlots-1); slot++ {
-				if owners[slot] == "" {
-					covered++
-				}
-				owners[slot] = n.id
-			}
+			owners[slot] = n.id
 		}
 	}
 	return owners, covered
+}
+
+// slots yields the slots of a node.
+func (l redisLine) slots(yield func(slot int) bool) {
+	for _, r := range l.ranges {
+		low, high, isRange := strings.Cut(r, "-")
+		if !isRange {
+			high = low
+		}
+		from, err1 := strconv.Atoi(low)
+		to, err2 := strconv.Atoi(high)
+		if err1 != nil || err2 != nil {
+			continue // on its way to another node
+		}
+		for slot := max(from, 0); slot <= min(to, redisSlots-1); slot++ {
+			if !yield(slot) {
+				return
+			}
+		}
+	}
+}
+
+func (l redisLine) isReplica() bool { return slices.Contains(l.flags, "slave") }
+
+// gone reports whether no node has an id: one that has lost its data has another.
+func (c *redisCluster) gone(id string) bool {
+	return !slices.ContainsFunc(c.nodes, func(n *redisNode) bool { return n.id == id })
 }
 
 func (c *redisCluster) masters() int { return max(1, len(c.nodes)/(c.replicas+1)) }
@@ -183,10 +204,18 @@ func (c *redisCluster) assign() error {
 		default:
 			return lasting(errors.New("redis: nobody has some of the slots of a cluster that was made otherwise\nhint: stop nothing, and type: redis-cli --cluster fix " + c.nodes[0].at))
 		}
+		master := c.nodes[i]
+		if master.known[master.id].isReplica() { // of one that has lost its data
+			for _, n := range c.nodes {
+				if own := n.known[n.id]; !own.isReplica() && len(own.ranges) == 0 {
+					master = n
+				}
+			}
+		}
 		// Without an epoch of its own a master gets one when two have the same, which takes
 		// longer. A node that knows others refuses, and has had its chance.
-		_, _ = c.nodes[i].do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
-		if _, err := c.nodes[i].do(slots...); err != nil {
+		_, _ = master.do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+		if _, err := master.do(slots...); err != nil {
 			return err
 		}
 	}
@@ -212,7 +241,34 @@ func (c *redisCluster) meet(round int) (done bool, err error) {
 	return done, nil
 }
 
-// follow makes replicas of the nodes without slots.
+// agree gives a later epoch to nodes whose slots others believe to be a node's that is gone.
+// Without one they would do so for good.
+func (c *redisCluster) agree(round int) (done bool, err error) {
+	owners, _ := c.owners()
+	doubted := map[string]bool{}
+	for _, n := range c.nodes {
+		for id, line := range n.known {
+			if !c.gone(id) {
+				continue
+			}
+			for slot := range line.slots {
+				doubted[owners[slot]] = true
+			}
+		}
+	}
+	for _, n := range c.nodes {
+		if !doubted[n.id] || round%20 != 0 {
+			continue
+		}
+		if _, err := n.do("CLUSTER", "BUMPEPOCH"); err != nil {
+			return false, err
+		}
+	}
+	return len(doubted) == 0, nil
+}
+
+// follow makes replicas of the nodes without slots, and lets those follow another one whose
+// master is gone.
 func (c *redisCluster) follow(int) (done bool, err error) {
 	owners, covered := c.owners()
 	if covered < redisSlots {
@@ -221,7 +277,7 @@ func (c *redisCluster) follow(int) (done bool, err error) {
 	done = true
 	for i, n := range c.nodes {
 		own := n.known[n.id]
-		if slices.Contains(own.flags, "slave") || len(own.ranges) > 0 {
+		if own.isReplica() && !c.gone(own.master) || len(own.ranges) > 0 {
 			continue
 		}
 		done = false

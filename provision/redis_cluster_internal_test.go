@@ -113,6 +113,38 @@ func TestRedisClusterResumes(t *testing.T) {
 	if !testkit.Eventually(balanced) {
 		t.Errorf("with a node that lost its data, %d masters and %d replicas, want 3 and 3", count("master"), count("slave"))
 	}
+
+	// A master that lost its data, and that its replica had the place of before.
+	do := func(i int, command ...string) string {
+		t.Helper()
+		c, err := dialRedis(t.Context(), nodes[i], "word")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.conn.Close()
+		answer, err := c.do(command...)
+		return fmt.Sprint(answer, err)
+	}
+	do(3, "CLUSTER", "FAILOVER")
+	if !testkit.Eventually(func() bool {
+		return strings.Contains(do(0, "INFO", "replication"), "role:slave") && balanced()
+	}) {
+		t.Fatal("the first master's replica does not take over")
+	}
+	stops[3]()
+	start(3)
+	if _, err := attempt(1 << 30); err != nil {
+		t.Fatal(err)
+	}
+	if !testkit.Eventually(balanced) {
+		t.Errorf("with a master that lost its data, %d masters and %d replicas, want 3 and 3", count("master"), count("slave"))
+	}
+	at, _, _ := strings.Cut(nodes[3], "@")
+	for i := range nodes {
+		if says := do(i, "GET", "k2"); i != 3 && !strings.Contains(says, "MOVED 449 "+at) {
+			t.Errorf("node %d says %q of a key of node 3", i, says)
+		}
+	}
 }
 
 // What a node refuses because of who asks, or of what it is, it refuses again.
