@@ -133,6 +133,8 @@ func TestMoreErrors(t *testing.T) {
 		{`rabbitmq.a = { enable = true; distAddress = "1.2.3"; };`, "must be an IPv4 address"},
 		{`rabbitmq.a = { enable = true; configItems."listeners.tcp" = "none"; };`, "listens nowhere"},
 		{`redis.a = { enable = true; settings.port = 0; };`, "listens nowhere"},
+		{`redis-cluster.a = { enable = true; settings.cluster-enabled = false; };`, "must have cluster-enabled"},
+		{`redis-cluster.a = { enable = true; bind = "localhost"; };`, "by addresses, not by names"},
 		{`caddy.a = { enable = true; virtualHosts.x.useACMEHost = "y"; };`, "not supported: useACMEHost"},
 		{`httpd.a = { enable = true; virtualHosts.x.forceSSL = true; };`, "serves TLS, and needs sslServerCert and sslServerKey"},
 		{`nginx.a = { enable = true; virtualHosts.x = { forceSSL = true; listen = [{ addr = "127.0.0.1"; port = 8081; }]; sslCertificate = "/c"; sslCertificateKey = "/k"; }; };`, "none of its listen entries has ssl = true"},

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"net"
+	"slices"
 	"strconv"
 
 	"nix2gpu/project"
@@ -48,6 +50,7 @@ func redisNode(in *Instance, name string, port int) project.Text {
 	node := in.part(name)
 	r := &redisConfig{Instance: node, textBuilder: &textBuilder{}, port: port, portAt: []string{"nodes", name, "port"}, extra: []string{"nodes", name, "extraConfig"}, bus: true}
 	own := r.own()
+	r.joins()
 	r.network()
 	r.set("daemonize", "no")
 	r.set("cluster-enabled", "yes")
@@ -67,6 +70,20 @@ func redisNode(in *Instance, name string, port int) project.Text {
 	}
 	at, bus := ports[0], ports[len(ports)-1]
 	return flag("node", project.Lit(hostPort(reachable(at.Address), at.Port)+"@"+strconv.Itoa(bus.Port)))
+}
+
+// joins reports what keeps a node out of every cluster.
+func (r *redisConfig) joins() {
+	if words := r.user["cluster-enabled"]; words != nil && !slices.Equal(words, []string{"yes"}) {
+		r.Get(r.option("cluster-enabled")...).Errorf("a node of a cluster must have cluster-enabled\n  hint: leave that out")
+	}
+	if first := r.addresses()[0]; first != "*" && net.ParseIP(first) == nil {
+		at := []string{"bind"}
+		if r.user["bind"] != nil {
+			at = r.option("bind")
+		}
+		r.Get(at...).Errorf("nodes of a cluster know each other by addresses, not by names such as %q\n  hint: the loopback address is 127.0.0.1", first)
+	}
 }
 
 // made reports whether a service is a one-shot that makes something of its parts. Whoever
