@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strconv"
 
 	"nix2gpu/project"
@@ -46,18 +47,30 @@ var mongodb = ServiceType{
 func mongodbSetUp(in *tableInstance, main *project.Process) {
 	password := in.secretText(in.Config, "password", "password")
 	_, keyFile, _ := in.said([]string{"--keyFile", "extraConfig:security.keyFile", "settings.security.keyFile"})
+	said, at, _ := in.said([]string{"extraConfig:security.authorization", "settings.security.authorization"})
 	switch {
-	case in.Bool("enableAuth") && in.String("user") != "" && password == nil:
-		in.Get("enableAuth").Errorf("with enableAuth, the password of %q must not be the one that everyone knows\n  hint: set password or passwordFile", in.String("user"))
-	case in.Bool("enableAuth") && in.Has("replSetName") && keyFile == nil:
-		in.Get("replSetName").Errorf("with enableAuth, MongoDB takes part in a replica set only with a key that its members share\n  hint: set settings.security.keyFile to the path of a file that only the server can read")
+	case in.Bool("enableAuth"):
+		at = []string{"enableAuth"}
+	case said == "enabled":
+	case keyFile != nil: // by which clients must log in, too
+		at = keyFile
+	case slices.Contains(in.Strings("extraFlags"), "--auth"):
+		at = []string{"extraFlags"}
+	default:
+		at = nil
+	}
+	switch {
+	case at != nil && in.String("user") != "" && password == nil:
+		in.Get(at...).Errorf("where clients must log in, the password of %q must not be the one that everyone knows\n  hint: set password or passwordFile", in.String("user"))
+	case at != nil && in.Has("replSetName") && keyFile == nil:
+		in.Get("replSetName").Errorf("where clients must log in, MongoDB takes part in a replica set only with a key that its members share\n  hint: set settings.security.keyFile to the path of a file that only the server can read")
 	}
 	if in.String("user") == "" && !in.Has("replSetName") && !in.Has("initialScript") {
 		return
 	}
-	at := in.bounds["client"][0]
+	client := in.bounds["client"][0]
 	setup := in.After(project.Command{Exec: []project.Text{in.Program("mongosh"), project.Lit("--quiet"), project.Lit("--norc"),
-		litFlag("host", reachable(at.host)), litFlag("port", strconv.Itoa(at.port)), flag("file", in.RunDir("/setup.js"))}})
+		litFlag("host", reachable(client.host)), litFlag("port", strconv.Itoa(client.port)), flag("file", in.RunDir("/setup.js"))}})
 	setup.Files = []project.File{{Path: in.RunDir("/setup.js"), Content: project.Lit(mongodbScript), Mode: "0640"}}
 	set := func(name string, text project.Text, secret bool) {
 		if !text.IsEmpty() {
@@ -83,6 +96,7 @@ const mongodbScript = `const env = process.env, fs = require("fs"), admin = db.g
 if (env.NIX2GPU_SET) {
   try { rs.status(); } catch (e) {
     if (e.codeName === "NotYetInitialized") rs.initiate({ _id: env.NIX2GPU_SET, members: [{ _id: 0, host: env.NIX2GPU_MEMBER }] });
+    else if (e.codeName !== "Unauthorized") throw e; // such as that it has another address in its set
   }
   while (!db.hello().isWritablePrimary) sleep(100);
 }
