@@ -93,6 +93,10 @@ func TestWhatIsWritten(t *testing.T) {
 		{"rabbitmq node of an odd name", `rabbitmq."a.b-C_9+z" = { enable = true; };`, []string{"rabbit-a_b-C_9_z@localhost\n"}, nil},
 		{"minio without a browser", `minio.a = { enable = true; browser = false; };`, []string{"off\n"}, nil},
 		{"clickhouse databases", "clickhouse.a = { enable = true; databases = [ \"a`b\" ]; ensureDatabases = [ \"c\" ]; };", []string{"--query=CREATE DATABASE IF NOT EXISTS `a\\`b`; CREATE DATABASE IF NOT EXISTS `c`;\n"}, nil},
+		{"neo4j elsewhere", `neo4j.a = { enable = true; settings."server.directories.data" = "/srv/graph"; };`, []string{"/srv/graph/databases/system\n"}, []string{"neo4j/a/data/databases"}},
+		{"elasticsearch by flags", `elasticsearch.a = { enable = true; extraCmdLineOptions = [ "-Enetwork.host=127.0.0.3" "-Ehttp.host=127.0.0.4" ]; };`,
+			[]string{"network.host: \"127.0.0.1\"\n"}, nil},
+		{"elasticsearch opens HTTP alone", `elasticsearch.a = { enable = true; settings.http.host = "0.0.0.0"; };`, []string{"network.host: \"127.0.0.1\"\n"}, nil},
 		{"httpd listens where the user says", `httpd.a = { enable = true; extraConfig = "listen 81\n  Listen 127.0.0.1:82 http\n#Listen 83"; };`, []string{"listen 81"}, []string{"httpd is running", "Listen 8081"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

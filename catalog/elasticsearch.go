@@ -24,9 +24,10 @@ var elasticsearch = ServiceType{
 		extra: "extraCmdLineOptions",
 		endpoints: []endpoint{
 			{name: "http", port: "port", address: "listenAddress", anyHost: "0.0.0.0",
-				ports: []string{"-Ehttp.port", "extraConf:http.port", "settings.http.port"}, hosts: []string{"extraConf:http.host", "settings.http.host", "extraConf:network.host", "settings.network.host"}},
+				ports: []string{"-Ehttp.port", "extraConf:http.port", "settings.http.port"}, hosts: []string{"-Ehttp.host", "extraConf:http.host", "settings.http.host", "-Enetwork.host", "extraConf:network.host", "settings.network.host"}},
+			{name: "network", address: "listenAddress", anyHost: "0.0.0.0", silent: true}, // of both, where they have none of their own
 			{name: "nodes", port: "tcp_port", address: "listenAddress", anyHost: "0.0.0.0",
-				ports: []string{"-Etransport.port", "extraConf:transport.port", "settings.transport.port"}, hosts: []string{"extraConf:transport.host", "settings.transport.host", "extraConf:network.host", "settings.network.host"}},
+				ports: []string{"-Etransport.port", "extraConf:transport.port", "settings.transport.port"}, hosts: []string{"-Etransport.host", "extraConf:transport.host", "settings.transport.host", "-Enetwork.host", "extraConf:network.host", "settings.network.host"}},
 		},
 		argv: []string{"{bin/elasticsearch}", "{extraCmdLineOptions...}"},
 		env:  []string{"ES_PATH_CONF={data/config}", "ES_TMPDIR={run/tmp}"},
@@ -34,14 +35,14 @@ var elasticsearch = ServiceType{
 		dirs: []string{"{data} 0700 keep", "{data/config} 0700", "{data/data} 0700", "{data/logs} 0700", "{run/tmp} 0700"},
 		configs: []config{
 			{path: "/elasticsearch.yml", format: "yaml", overlay: []string{"settings"}, tail: []string{"extraConf"}, base: []entry{
-				{"cluster.name", "{cluster_name}"}, {"discovery.type", "?single_node single-node"}, {"network.host", "{http.host}"},
+				{"cluster.name", "{cluster_name}"}, {"discovery.type", "?single_node single-node"}, {"network.host", "{network.host}"},
 				{"http.port", number("{http.port}")}, {"transport.port", number("{nodes.port}")}, {"path.data", "{data/data}"}, {"path.logs", "{data/logs}"},
 				{"xpack.security.enabled", false}, // which also keeps version 8 from adding settings of its own
 			}},
 			{path: "/log4j2.properties", format: "", base: []entry{{elasticsearchLog, ""}}},
 			{path: "/jvm.options", format: "", base: []entry{{"-Djava.io.tmpdir=${ES_TMPDIR}", ""}}},
 		},
-		ready:   ready{listener: "http", http: "/_cluster/health?wait_for_status=yellow&timeout=1s", slow: true, guard: []string{"extraConf:xpack.security.enabled", "settings.xpack.security.enabled"}},
+		ready:   ready{listener: "http", http: "/_cluster/health?wait_for_status=yellow&timeout=1s", slow: true, guard: []string{"-Expack.security.enabled", "extraConf:xpack.security.enabled", "settings.xpack.security.enabled"}},
 		success: []int{143}, // of a Java virtual machine that SIGTERM has ended: 128+15
 		finish: func(in *tableInstance, main *project.Process) {
 			if len(in.List("plugins")) > 0 {

@@ -1,6 +1,9 @@
 package catalog
 
-import "nix2gpu/project"
+import (
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
 
 // neo4j is a database of graphs.
 var neo4j = ServiceType{
@@ -39,13 +42,22 @@ var neo4j = ServiceType{
 			if on, at, _ := in.said([]string{"extraServerConfig:server.https.enabled", "settings.server.https.enabled"}); on == "true" {
 				in.Listen(in.bounds["https"][0].port, everywhere(in.bounds["https"][0].host), at...)
 			}
+			written, _ := lineValue(in.String("extraServerConfig"), "server.http.enabled")
+			if set := in.Get("settings", "server.http.enabled"); written == "false" || written == "" && set.Has() && in.scalar(set).String() == "false" {
+				bolt := in.bounds["bolt"][0]
+				main.Readiness.HTTP, main.Readiness.TCP = nil, &project.TCPCheck{Host: reachable(bolt.host), Port: bolt.port}
+			}
 			main.Packages = append(main.Packages, project.PackageRef{Attr: "jre", Pos: in.service.Pos})
 			// Once there are users, neo4j-admin refuses.
 			set := in.Before(project.Command{Shell: project.Join(project.Lit(`[ -e "$NIX2GPU_SYSTEM" ] || exec `), in.Program("neo4j-admin"),
 				project.Lit(` dbms set-initial-password "$NIX2GPU_PASSWORD" --require-password-change=false`))})
 			set.Dirs, set.Files, set.Packages = main.Dirs, main.Files, main.Packages
 			set.Env["NEO4J_CONF"] = main.Env["NEO4J_CONF"]
-			set.Env["NIX2GPU_SYSTEM"] = project.Value{Text: in.Data("/data/databases/system")}
+			data := in.Data("/data")
+			if text, _, ok := in.said([]string{"extraServerConfig:server.directories.data", "settings.server.directories.data"}); ok {
+				data = in.place.Path(module.Str{S: text})
+			}
+			set.Env["NIX2GPU_SYSTEM"] = project.Value{Text: project.Join(data, project.Lit("/databases/system"))}
 			set.Env["NIX2GPU_PASSWORD"] = project.Value{Text: orText(in.secretText(in.Config, "initialPassword", "initialPassword"), "neo4jadmin"), Secret: true}
 		},
 	},
