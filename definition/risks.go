@@ -124,6 +124,22 @@ func (r *risks) withoutPassword() {
 		if !has("requirePass", "requirePassFile") && r.at("settings", "requirepass").Kind() == module.Missing && !strings.Contains(r.at("extraConfig").String(), "requirepass") {
 			open(`set requirePass = { secret = "NAME"; }, or bind = "127.0.0.1"`)
 		}
+	case "mongodb":
+		unset := func(path ...string) bool { return r.at(path...).Kind() == module.Missing }
+		if !r.at("enableAuth").Bool() && unset("settings", "security", "authorization") && unset("settings", "security", "keyFile") &&
+			!strings.Contains(r.at("extraConfig").String(), "authorization") && !slices.Contains(r.at("extraFlags").Strings(), "--auth") {
+			open(`set enableAuth = true and a password, or bind = "127.0.0.1"`)
+		}
+	case "elasticsearch":
+		if r.at("settings", "xpack").Kind() == module.Missing && r.at("settings", "xpack.security.enabled").Kind() == module.Missing && !strings.Contains(r.at("extraConf").String(), "xpack.security.enabled") {
+			open(`set settings.xpack.security, or leave it on 127.0.0.1`)
+		}
+	case "qdrant":
+		if !has("apiKey", "apiKeyFile") && r.at("settings", "service", "api_key").Kind() == module.Missing {
+			open(`set apiKey = { secret = "NAME"; }, or host = "127.0.0.1"`)
+		}
+	case "chromadb":
+		open(`it lets all in: leave it on 127.0.0.1`)
 	case "memcached":
 		open(`it knows no passwords: leave it on 127.0.0.1`)
 	case "phpfpm":

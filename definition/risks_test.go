@@ -25,6 +25,16 @@ func TestOpenWithoutPassword(t *testing.T) {
 		{clickhouse, `extraConfig.users.default.networks.ip = "::/0";`, ""}, // on loopback only
 		{clickhouse, `listenAddress = "0.0.0.0"; extraConfig.users.default = { networks.ip = "::/0"; password_sha256_hex = "ab"; };`, ""},
 		{clickhouse, `listenAddress = "0.0.0.0"; extraConfig.users.default = { networks.ip = "::/0"; password = ""; };`, "listenAddress"},
+		{"mongodb.a", ``, ""},
+		{"mongodb.a", `bind = null;`, "bind"},
+		{"mongodb.a", `bind = null; enableAuth = true; password = { secret = "s"; };`, ""},
+		{"mongodb.a", `bind = null; settings.security.authorization = "enabled"; password = { secret = "s"; };`, ""},
+		{"elasticsearch.a", `listenAddress = "0.0.0.0";`, "listenAddress"},
+		{"elasticsearch.a", `settings.http.host = "0.0.0.0";`, "settings"},
+		{"elasticsearch.a", `listenAddress = "0.0.0.0"; settings.xpack.security.enabled = true;`, ""},
+		{"qdrant.a", `host = "0.0.0.0";`, "host"},
+		{"qdrant.a", `host = "0.0.0.0"; apiKey = { secret = "s"; };`, ""},
+		{"chromadb.a", `host = "0.0.0.0";`, "host"},
 		{nats, ``, ""},
 		{nats, `bind = "*";`, "bind"},
 		{nats, `settings.host = "0.0.0.0";`, "settings"},
@@ -35,7 +45,7 @@ func TestOpenWithoutPassword(t *testing.T) {
 		{nats, `bind = "*"; settings.operator = "/keys/operator.jwt";`, ""},
 	} {
 		file := filepath.Join(t.TempDir(), "nix2gpu.nix")
-		text := fmt.Sprintf("{ services.%s = { enable = true; %s }; }", c.service, c.options)
+		text := fmt.Sprintf("{ services.%s = { enable = true; %s }; secrets.s.file = \"/run/s\"; }", c.service, c.options)
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
