@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -87,18 +88,28 @@ type forkRequest struct {
 // nothing is started any more.
 func (f *forker) fork(r *forkRequest) (pid int, err error) {
 	done := make(chan struct{})
-	handed, err := f.table.hand(r.attr.Files)
+	attr := r.attr
+	files := attr.Files
+	if attr.Sys != nil && attr.Sys.UseCgroupFD { // the kernel looks for it in the thread's table, too
+		files = append(slices.Clip(files), uintptr(attr.Sys.CgroupFD))
+	}
+	handed, err := f.table.hand(files)
 	if err != nil {
 		return 0, err
 	}
 	defer handed()
 	job := func() {
 		defer close(done)
-		attr := r.attr
-		if attr.Files, err = f.table.take(attr.Files); err != nil {
+		var here []uintptr
+		if here, err = f.table.take(files); err != nil {
 			return
 		}
-		defer f.table.drop(attr.Files)
+		defer f.table.drop(here)
+		if n := len(attr.Files); n < len(files) {
+			sys := *attr.Sys
+			sys.CgroupFD, attr.Sys = int(here[n]), &sys
+		}
+		attr.Files = here[:len(attr.Files)]
 		if r.enter != nil {
 			if err = r.enter(); err != nil {
 				return

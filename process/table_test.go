@@ -177,3 +177,55 @@ func TestForkAfterStop(t *testing.T) {
 		t.Errorf("got %v, want %v", err, ErrClosed)
 	}
 }
+
+// The folder of a group of cgroup v2 is a descriptor as well, which the kernel looks for in
+// the table of the thread that forks.
+func TestOwnTableAndCgroup(t *testing.T) {
+	var dir string
+	for _, top := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		var st unix.Statfs_t
+		if unix.Statfs(top, &st) != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {
+			continue
+		}
+		if made, err := os.MkdirTemp(top, "nix2gpu-table-"); err == nil {
+			dir = made
+			t.Cleanup(func() { os.Remove(made) })
+			break
+		}
+	}
+	if dir == "" {
+		t.Skip("needs a group of cgroup v2 that is ours to change")
+	}
+	group, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer group.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	f := startForker(false, new(sync.Mutex))
+	defer f.stop()
+	pid, err := f.fork(&forkRequest{path: "/bin/cat", argv: []string{"cat", "/proc/self/cgroup"}, attr: syscall.ProcAttr{
+		Files: []uintptr{null.Fd(), in.Fd(), null.Fd()},
+		Sys:   &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd())},
+	}})
+	in.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(out)
+	if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(string(text), "/"+filepath.Base(dir)+"\n") {
+		t.Errorf("the child is in %q, want %s", text, dir)
+	}
+}
