@@ -24,14 +24,16 @@ func Confined(pid, pidfd int) bool {
 	if pidfd >= 0 && unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.ESRCH {
 		return true
 	}
+	if err == os.ErrProcessDone {
+		return true
+	}
+	ours, _, blind := restrictions("self")
 	if err != nil {
-		return err == os.ErrProcessDone || unix.Kill(pid, 0) == unix.ESRCH // else /proc hides the processes of others
+		// With hidepid, /proc hides the processes of others, and one of ours that wants it.
+		lives := unix.Kill(pid, 0)
+		return lives == unix.ESRCH || lives == nil && blind == nil
 	}
-	if gains || filters == 0 {
-		return false
-	}
-	ours, _, err := restrictions("self")
-	return err == nil && filters > ours
+	return !gains && filters > ours && blind == nil
 }
 
 // restrictions returns how many filters the calls of a process pass, and whether programs

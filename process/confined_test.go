@@ -1,9 +1,13 @@
 package process_test
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -57,4 +61,54 @@ func TestConfined(t *testing.T) {
 	if !process.Confined(os.Getpid(), pidfd) {
 		t.Error("one that is gone, with a pid that is another's now, is known to be outside")
 	}
+}
+
+// Where /proc is mounted with hidepid, a process can leave it by its own doing. That does
+// not take it out of a sandbox.
+func TestConfinedHides(t *testing.T) {
+	needRoot(t)
+	if err := exec.Command("setpriv", "--version").Run(); err != nil {
+		t.Skip(err)
+	}
+	// A group that nobody has, since who is in that one sees all.
+	cmd := exec.Command("unshare", "-m", "sh", "-c", `mount -t proc -o hidepid=2,gid=54321 proc /proc && exec setpriv --bounding-set -sys_ptrace "$0"`, os.Args[0])
+	cmd.Env = append(os.Environ(), "HELPER=hides")
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "shown false hidden true" {
+		t.Errorf("%v, %q", err, out)
+	}
+}
+
+// hides prints what Confined says of a child before and after that hides.
+func hides(args []string) int {
+	if len(args) > 0 {
+		fmt.Println("shown")
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+			return status(err)
+		}
+		fmt.Println("hidden")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return 0
+	}
+	cmd := exec.Command(os.Args[0], "child")
+	cmd.Env = append(os.Environ(), "HELPER=hides")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return status(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return status(err)
+	}
+	if err := cmd.Start(); err != nil {
+		return status(err)
+	}
+	var says []string
+	for lines := bufio.NewScanner(out); len(says) < 2 && lines.Scan(); {
+		says = append(says, fmt.Sprint(lines.Text(), " ", process.Confined(cmd.Process.Pid, -1)))
+		_, _ = in.Write([]byte{0})
+	}
+	in.Close()
+	fmt.Print(strings.Join(says, " "))
+	return status(cmd.Wait())
 }

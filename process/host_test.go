@@ -41,6 +41,7 @@ var helpers = map[string]func(args []string) int{
 	"exec":      execMain,
 	"lend":      lendMain,
 	"scored":    scored,
+	"hides":     hides,
 	"trial":     trialMain,
 }
 
