@@ -53,13 +53,15 @@ func TestExtendsIsBounded(t *testing.T) {
 // A key that becomes the same as another by its variables follows the rule of "<<": what is
 // written out wins, and then what came first.
 func TestNamesOfVariablesBesideMerges(t *testing.T) {
-	const base = "x-base: &base\n  web: { command: base }\n  $OTHER: { command: base }\n"
+	const base = "x-base: &base\n  web: { command: base }\n  $OTHER: { command: base }\nx-late: &late\n  job: { command: late }\n"
 	env := []string{"NAME=web", "OTHER=job"}
 	for text, want := range map[string]string{
 		"  <<: *base\n  $NAME: { command: own }\n":                           "job=base web=own",
 		"  $NAME: { command: own }\n  <<: *base\n":                           "job=base web=own",
 		"  <<: *base\n  job: { command: own }\n":                             "job=own web=base",
 		"  job: { command: own }\n  <<: *base\n":                             "job=own web=base",
+		"  <<: [ *base, *late ]\n":                                           "job=base web=base",
+		"  <<: [ *late, *base ]\n":                                           "job=late web=base",
 		"  <<: *base\n  $NAME: { command: own }\n  $OTHER: { command: own }": "job=own web=own",
 	} {
 		p, err := loadFiles("a.yaml", map[string]string{"a.yaml": base + "processes:\n" + text}, env...)

@@ -214,7 +214,7 @@ func (l *loader) rename(n *node, f *field) {
 	switch {
 	case key == "":
 		l.failHint(f.pos, "set its variables", "the key %q is empty: its variables are", f.key)
-	case other >= 0 && f.brought:
+	case other >= 0 && f.brought && (!n.fields[other].brought || other < slices.Index(n.fields, f)):
 		n.fields = slices.DeleteFunc(n.fields, func(o *field) bool { return o == f })
 	case other >= 0 && n.fields[other].brought:
 		n.fields = slices.Delete(n.fields, other, other+1)
