@@ -10,26 +10,26 @@ let
   none = make null (_: _: false);
   below = dir: path: dir == "/" || path == dir || lib.strings.hasPrefix "${dir}/" path;
   common = a: b: if below a b then a else common (dirOf a) b;
-  typeIn = dir: name: (readDir dir).${name};
   filesOf = x:
     if builtins.isAttrs x && x._type or null == "fileset" then x
     else if !isPath x then throw "lib.fileset: a set of files must be a path or a file set, not a ${builtins.typeOf x}${lib.optionalString (isCleaned x) ": use lib.fileset.fromSource"}"
     else if !builtins.pathExists x then throw "lib.fileset: ${toString x} does not exist; lib.fileset.maybeMissing permits that"
     else let text = toString x; in
-      if typeIn (dirOf x) (baseNameOf x) == "directory" || text == "/" then make text (path: _: below text path)
+      if text == "/" || (readDir (dirOf x)).${baseNameOf x} == "directory" then make text (path: _: below text path)
       else make (dirOf text) (path: _: path == text);
   # Whether a folder has a file of the set, at whatever depth.
   holds = set: dir:
     (below set.base dir || below dir set.base) &&
+    (let types = readDir (/. + dir); in
     lib.any (name:
-      let path = "${dir}/${name}"; type = typeIn (/. + dir) name; in
-      if type == "directory" then holds set path else set.has path type
-    ) (attrNames (readDir (/. + dir)));
-  listed = set: dir: lib.concatMap
+      let path = "${dir}/${name}"; in
+      if types.${name} == "directory" then holds set path else set.has path types.${name}
+    ) (attrNames types));
+  listed = set: dir: let types = readDir (/. + dir); in lib.concatMap
     (name:
-      let path = "${dir}/${name}"; type = typeIn (/. + dir) name; in
-      if type == "directory" then listed set path else lib.optional (set.has path type) path)
-    (attrNames (readDir (/. + dir)));
+      let path = "${dir}/${name}"; in
+      if types.${name} == "directory" then listed set path else lib.optional (set.has path types.${name}) path)
+    (attrNames types);
   # Whether a filter takes a file, and each folder on the way to it.
   taken = filter: root: path: type:
     path == root || (filter path type && taken filter root (dirOf path) "directory");
@@ -116,7 +116,7 @@ rec {
       in
       if !isPath root then
         throw "lib.fileset.toSource: root must be a path, not a ${builtins.typeOf root}"
-      else if !builtins.pathExists root || pathType root != "directory" then
+      else if !builtins.pathExists root || top != "/" && pathType root != "directory" then
         throw "lib.fileset.toSource: root (${top}) must be a folder"
       else if files.base != null && !below top files.base then
         throw "lib.fileset.toSource: fileset has files outside root (${top}), in ${files.base}: set root to a folder above them"
