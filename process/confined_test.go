@@ -40,6 +40,9 @@ func TestConfined(t *testing.T) {
 		t.Error("we are confined")
 	}
 
+	if err := h.Close(); err != nil { // it would take the next child for an orphan, if the main thread starts it
+		t.Fatal(err)
+	}
 	ended := exec.Command("true")
 	if err := ended.Start(); err != nil {
 		t.Fatal(err)
