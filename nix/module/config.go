@@ -422,8 +422,7 @@ func (c *Config) Errorf(format string, args ...any) {
 func (c *Config) LeftOut() (left []string) {
 	str := c.Str()
 	if e := c.n.in(); e != nil && len(str.Context) > 0 {
-		var err error
-		err = e.do(func(t *eval.Thread) {
+		err := e.do(func(t *eval.Thread) {
 			t.Annotate(c.Pos(), "while asking the filter of a source", func() { left = t.LeftOut(str.S, str.Context) })
 		})
 		c.errs.addAt(c.Path(), err)
