@@ -91,14 +91,19 @@ func (t *ownTable) share() {
 	}
 }
 
+// noFile stands for a descriptor that the child does not get, among others that it does.
+const noFile = ^uintptr(0)
+
 // hand sends descriptors to the thread. Nobody else can until done is called.
 func (t *ownTable) hand(files []uintptr) (done func(), err error) {
 	if t == nil {
 		return func() {}, nil
 	}
-	fds := make([]int, len(files))
-	for i, f := range files {
-		fds[i] = int(f)
+	var fds []int
+	for _, f := range files {
+		if f != noFile {
+			fds = append(fds, int(f))
+		}
 	}
 	t.mu.Lock()
 	if t.ours < 0 {
@@ -135,12 +140,16 @@ func (t *ownTable) take(files []uintptr) ([]uintptr, error) {
 	if err == nil && len(messages) == 1 {
 		fds, err = unix.ParseUnixRights(&messages[0])
 	}
-	here := make([]uintptr, len(fds))
-	for i, fd := range fds {
-		here[i] = uintptr(fd)
-	}
-	if err == nil && len(fds) < len(files) {
-		err = unix.EMFILE // this thread may not have that many
+	here := make([]uintptr, 0, len(files))
+	for _, f := range files {
+		switch {
+		case f == noFile:
+			here = append(here, noFile)
+		case len(fds) > 0:
+			here, fds = append(here, uintptr(fds[0])), fds[1:]
+		case err == nil:
+			err = unix.EMFILE // this thread may not have that many
+		}
 	}
 	if err != nil {
 		t.drop(here)
@@ -155,7 +164,9 @@ func (t *ownTable) drop(files []uintptr) {
 		return
 	}
 	for _, f := range files {
-		syscall.Close(int(f))
+		if f != noFile {
+			syscall.Close(int(f))
+		}
 	}
 }
 
