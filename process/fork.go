@@ -29,14 +29,7 @@ func startForker(noNewPrivs bool, limit *sync.Mutex) *forker {
 		ok := !noNewPrivs || unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == nil
 		f.table = newOwnTable()
 		ready <- ok
-		for {
-			select {
-			case job := <-f.jobs:
-				job()
-			case <-f.quit:
-				return // the kernel closes what is in the thread's table
-			}
-		}
+		f.serve()
 	})
 	ok := <-ready
 	f.table.share()
@@ -45,6 +38,19 @@ func startForker(noNewPrivs bool, limit *sync.Mutex) *forker {
 		return nil
 	}
 	return f
+}
+
+// serve does jobs until stop. Then the thread ends, and the kernel closes what is in its
+// table.
+func (f *forker) serve() {
+	for {
+		select {
+		case job := <-f.jobs:
+			job()
+		case <-f.quit:
+			return
+		}
+	}
 }
 
 // onOwnThread runs f on a thread that ends with f and is not the main one: the main thread

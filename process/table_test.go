@@ -142,16 +142,7 @@ func TestSharedTable(t *testing.T) {
 	defer h.Close()
 	h.plain.stop()
 	h.plain = &forker{jobs: make(chan func()), quit: make(chan struct{}), limit: new(sync.Mutex)}
-	go onOwnThread(func() {
-		for {
-			select {
-			case job := <-h.plain.jobs:
-				job()
-			case <-h.plain.quit:
-				return
-			}
-		}
-	})
+	go onOwnThread(h.plain.serve)
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

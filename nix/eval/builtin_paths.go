@@ -53,9 +53,11 @@ func pathBuiltins() []*Builtin {
 					t.FailFile(name, err)
 				}
 				_, ctx := t.pathText(args[0])
+				filters, _ := t.filtersOf(name, ctx.Elems())
 				b := NewAttrs(len(entries))
 				for _, e := range entries {
-					if t.isLeftOut(path.Join(name, e.Name()), ctx) {
+					file := path.Join(name, e.Name()) // fileArg has asked about the way to it
+					if slices.ContainsFunc(filters, func(s filteredSource) bool { return !s.filter(file, e.Type()) }) {
 						continue
 					}
 					b.Set(e.Name(), Str(fileType(e.Type())))

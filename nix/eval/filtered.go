@@ -77,14 +77,18 @@ func (t *Thread) LeftOut(file string, context []string) (left []string) {
 		if !t.takes(s, below[i]) {
 			return []string{"."}
 		}
-		left = t.leftBelow(s, file, "", left)
+		if info, err := t.files().Lstat(file); err != nil {
+			t.FailFile(file, err)
+		} else if info.IsDir() {
+			left = t.leftBelow(s, file, "", left)
+		}
 	}
 	slices.Sort(left)
 	left = slices.Compact(left)
 	// One filter may leave out a folder, and another a file in it.
 	return slices.DeleteFunc(slices.Clone(left), func(name string) bool {
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-			if slices.Contains(left, dir) {
+			if _, found := slices.BinarySearch(left, dir); found {
 				return true
 			}
 		}
@@ -112,15 +116,10 @@ func (t *Thread) takes(s filteredSource, below string) bool {
 	return true
 }
 
+// leftBelow appends what the filter of s leaves out of a folder: below root, as far as
+// below says.
 func (t *Thread) leftBelow(s filteredSource, root, below string, left []string) []string {
 	dir := path.Join(root, below)
-	info, err := t.files().Lstat(dir)
-	if err != nil {
-		t.FailFile(dir, err)
-	}
-	if !info.IsDir() {
-		return left
-	}
 	entries, err := t.files().ReadDir(dir)
 	if err != nil {
 		t.FailFile(dir, err)
