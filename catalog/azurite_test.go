@@ -37,11 +37,7 @@ func TestAzuriteLives(t *testing.T) {
 	run := s.Start("up")
 	run.WaitLine("all services healthy")
 	before := healthyMains(t, s)
-	for label, pid := range before {
-		if uid, ok := uidOf(pid); !ok || uid == 0 {
-			t.Errorf("%s runs as %d", label, uid)
-		}
-	}
+	noneAsRoot(t, before)
 	audit(t, s, services)
 	killAndBack(t, s, before)
 	says("127.0.0.1", http.MethodPut, "shop?restype=container", "", "201")

@@ -32,11 +32,7 @@ func TestDynamoDBLives(t *testing.T) {
 	run := s.Start("up")
 	run.WaitLine("all services healthy")
 	before := healthyMains(t, s)
-	for label, pid := range before {
-		if uid, ok := uidOf(pid); !ok || uid == 0 {
-			t.Errorf("%s runs as %d", label, uid)
-		}
-	}
+	noneAsRoot(t, before)
 	audit(t, s, services)
 	killAndBack(t, s, before)
 	for host, name := range map[string]string{"127.0.0.1": "of a", "127.0.0.2": "of b"} {

@@ -45,11 +45,7 @@ func TestRedisClustersLive(t *testing.T) {
 	if len(before) != 9 {
 		t.Fatalf("%d nodes run, want 9: %v", len(before), before)
 	}
-	for label, pid := range before {
-		if uid, ok := uidOf(pid); !ok || uid == 0 {
-			t.Errorf("%s runs as %d", label, uid)
-		}
-	}
+	noneAsRoot(t, before)
 	audit(t, s, services)
 
 	// A replica takes over as soon as it counts its master as down.

@@ -41,12 +41,8 @@ func TestStandInsLive(t *testing.T) {
 	  pubsub-emulator.a = { enable = true; project = "shop"; };
 	  pubsub-emulator.b = { enable = true; host = "127.0.0.2"; };`
 	s := testkit.NewStackFrom(t, "")
-	programs := filepath.Join(s.Dir, "programs")
-	for _, name := range []string{"mongod", "mongosh", "elasticsearch", "cassandra", "qdrant", "weaviate", "chroma", "neo4j", "neo4j-admin",
-		"open-webui", "pgadmin4", "pgadmin4-cli", "searxng-run", "tika-server", "cloud-pubsub-emulator"} {
-		standIn(t, programs, name)
-	}
-	s.Env = append(s.Env, "PATH="+programs+":"+filepath.Dir(s.Bin)+":"+os.Getenv("PATH"))
+	useStandIns(t, s, "mongod", "mongosh", "elasticsearch", "cassandra", "qdrant", "weaviate", "chroma", "neo4j", "neo4j-admin",
+		"open-webui", "pgadmin4", "pgadmin4-cli", "searxng-run", "tika-server", "cloud-pubsub-emulator")
 	s.Write("nix2gpu.nix", "{ services = {\n"+services+"\n}; }\n")
 	s.Write("password", "of a file\n")
 	s.Write("first.js", "db.shop.insertOne({})")
@@ -54,6 +50,24 @@ func TestStandInsLive(t *testing.T) {
 	keep := []string{"http://127.0.0.1:9200", "http://127.0.0.2:9200", "http://127.0.0.1:6333", "http://127.0.0.2:6333", "http://127.0.0.1:8080", "http://127.0.0.2:8080",
 		"http://127.0.0.1:8000", "http://127.0.0.2:8000", "http://127.0.0.1:7474", "http://127.0.0.2:7474", "http://127.0.0.1:1111", "http://127.0.0.2:1111",
 		"http://127.0.0.1:5050", "http://127.0.0.2:5050"}
+	liveByStandIns(t, s, services, strings.Count(services, "enable = true"), keep, "0.0.0.0:50051", "0.0.0.0:7947", "0.0.0.0:50052", "0.0.0.0:7948")
+}
+
+// useStandIns puts stand-ins of these names before the programs of the machine.
+func useStandIns(t *testing.T, s *testkit.Stack, names ...string) {
+	t.Helper()
+	programs := filepath.Join(s.Dir, "programs")
+	for _, name := range names {
+		standIn(t, programs, name)
+	}
+	s.Env = append(s.Env, "PATH="+programs+":"+filepath.Dir(s.Bin)+":"+os.Getenv("PATH"))
+}
+
+// liveByStandIns is the life of stand-ins that are the services of s, as many as running. Those of keep are
+// written to, and have what was written on the second start. open are the addresses that
+// listen elsewhere than on loopback.
+func liveByStandIns(t *testing.T, s *testkit.Stack, services string, running int, keep []string, open ...string) {
+	t.Helper()
 	run := s.Start("up")
 	run.WaitLine("all services healthy")
 	for _, url := range keep {
@@ -61,16 +75,12 @@ func TestStandInsLive(t *testing.T) {
 			t.Errorf("%s: %s", url, stderr)
 		}
 	}
-	audit(t, s, services, "0.0.0.0:50051", "0.0.0.0:7947", "0.0.0.0:50052", "0.0.0.0:7948")
+	audit(t, s, services, open...)
 	before := healthyMains(t, s)
-	if want := strings.Count(services, "enable = true"); len(before) != want {
-		t.Errorf("%d services run, want %d: %v", len(before), want, before)
+	if len(before) != running {
+		t.Errorf("%d services run, want %d: %v", len(before), running, before)
 	}
-	for label, pid := range before {
-		if uid, ok := uidOf(pid); !ok || uid == 0 {
-			t.Errorf("%s runs as %d", label, uid)
-		}
-	}
+	noneAsRoot(t, before)
 	killAndBack(t, s, before)
 	run.Stop()
 
@@ -80,4 +90,14 @@ func TestStandInsLive(t *testing.T) {
 		s.WantBody(url+"/kept/note", "of "+url)
 	}
 	run.Stop()
+}
+
+// noneAsRoot wants each of these processes, by label, to have another user.
+func noneAsRoot(t *testing.T, pids map[string]int) {
+	t.Helper()
+	for label, pid := range pids {
+		if uid, ok := uidOf(pid); !ok || uid == 0 {
+			t.Errorf("%s runs as %d", label, uid)
+		}
+	}
 }

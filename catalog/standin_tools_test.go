@@ -1,8 +1,6 @@
 package catalog_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"nix2gpu/internal/testkit"
@@ -31,11 +29,7 @@ func TestStandInsOfToolsLive(t *testing.T) {
 	  plantuml.a = { enable = true; port = 8081; };
 	  plantuml.b = { enable = true; host = "127.0.0.2"; port = 8081; };`
 	s := testkit.NewStackFrom(t, "")
-	programs := filepath.Join(s.Dir, "programs")
-	for _, name := range []string{"loki", "tempo", "pyroscope", "alloy", "mailpit", "weed", "elasticmq-server", "plantuml"} {
-		standIn(t, programs, name)
-	}
-	s.Env = append(s.Env, "PATH="+programs+":"+filepath.Dir(s.Bin)+":"+os.Getenv("PATH"))
+	useStandIns(t, s, "loki", "tempo", "pyroscope", "alloy", "mailpit", "weed", "elasticmq-server", "plantuml")
 	s.Write("nix2gpu.nix", "{ services = {\n"+services+"\n}; }\n")
 	s.Write("config.alloy", `logging { level = "warn" }`)
 	s.Write("users", "me:hash\n")
@@ -43,30 +37,5 @@ func TestStandInsOfToolsLive(t *testing.T) {
 	for _, port := range []string{"3100", "3200", "4040", "12345", "8025", "8080"} {
 		keep = append(keep, "http://127.0.0.1:"+port, "http://127.0.0.2:"+port)
 	}
-	run := s.Start("up")
-	run.WaitLine("all services healthy")
-	for _, url := range keep {
-		if _, stderr, code := s.ExecCommand("curl", "-sSf", "-X", "PUT", "--data-binary", "of "+url, url+"/kept/note"); code != 0 {
-			t.Errorf("%s: %s", url, stderr)
-		}
-	}
-	audit(t, s, services)
-	before := healthyMains(t, s)
-	if len(before) != 16 {
-		t.Errorf("%d services run, want 16: %v", len(before), before)
-	}
-	for label, pid := range before {
-		if uid, ok := uidOf(pid); !ok || uid == 0 {
-			t.Errorf("%s runs as %d", label, uid)
-		}
-	}
-	killAndBack(t, s, before)
-	run.Stop()
-
-	run = s.Start("up")
-	run.WaitLine("all services healthy")
-	for _, url := range keep {
-		s.WantBody(url+"/kept/note", "of "+url)
-	}
-	run.Stop()
+	liveByStandIns(t, s, services, 16, keep)
 }
