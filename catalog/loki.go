@@ -1,6 +1,10 @@
 package catalog
 
-import "nix2gpu/project"
+import (
+	"slices"
+
+	"nix2gpu/project"
+)
 
 // loki keeps logs.
 var loki = ServiceType{
@@ -19,17 +23,13 @@ var loki = ServiceType{
 	table: &table{
 		extra: "extraFlags",
 		endpoints: []endpoint{
-			{name: "web", port: "httpPort", address: "httpAddress", ports: []string{"-server.http-listen-port --server.http-listen-port", "extraConfig.server.http_listen_port"},
-				hosts: []string{"-server.http-listen-address --server.http-listen-address", "extraConfig.server.http_listen_address"}},
-			{name: "grpc", port: "grpcPort", address: "httpAddress", ports: []string{"-server.grpc-listen-port --server.grpc-listen-port", "extraConfig.server.grpc_listen_port"},
-				hosts: []string{"-server.grpc-listen-address --server.grpc-listen-address", "extraConfig.server.grpc_listen_address"}},
+			grafanaWeb,
+			grafanaGRPC,
 		},
 		argv: []string{"{bin/loki}", "-config.file={run/loki.yaml}", "{extraFlags...}"},
 		test: []string{"{bin/loki}", "-config.file={run/loki.yaml}", "-verify-config", "{extraFlags...}"},
 		dirs: []string{"{data} 0750 keep"},
-		configs: []config{{path: "/loki.yaml", format: "json", overlay: []string{"extraConfig"}, base: []entry{
-			{"server/http_listen_address", "{web.host}"}, {"server/http_listen_port", number("{web.port}")},
-			{"server/grpc_listen_address", "{grpc.host}"}, {"server/grpc_listen_port", number("{grpc.port}")},
+		configs: []config{{path: "/loki.yaml", format: "json", overlay: []string{"extraConfig"}, base: slices.Concat(grafanaServer, []entry{
 			{"common/instance_addr", "{web.at}"}, {"common/path_prefix", "{data}"},
 			{"common/storage/filesystem/chunks_directory", "{data/chunks}"}, {"common/storage/filesystem/rules_directory", "{data/rules}"},
 			{"common/replication_factor", 1}, {"common/ring/kvstore/store", "inmemory"},
@@ -37,7 +37,7 @@ var loki = ServiceType{
 				"from": project.Lit("2020-10-24"), "store": project.Lit("tsdb"), "object_store": project.Lit("filesystem"), "schema": project.Lit("v13"),
 				"index": map[string]any{"prefix": project.Lit("index_"), "period": project.Lit("24h")},
 			}}},
-		}}},
-		ready: ready{listener: "web", http: "/ready", slow: true, guard: []string{"extraConfig.server.http_tls_config.cert_file"}},
+		})}},
+		ready: grafanaReady,
 	},
 }

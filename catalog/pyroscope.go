@@ -1,5 +1,7 @@
 package catalog
 
+import "slices"
+
 // pyroscope keeps profiles.
 var pyroscope = ServiceType{
 	Name: "pyroscope", Package: "pyroscope", User: "pyroscope",
@@ -18,19 +20,15 @@ var pyroscope = ServiceType{
 	table: &table{
 		extra: "extraFlags",
 		endpoints: []endpoint{
-			{name: "web", port: "httpPort", address: "httpAddress", ports: []string{"-server.http-listen-port --server.http-listen-port", "extraConfig.server.http_listen_port"},
-				hosts: []string{"-server.http-listen-address --server.http-listen-address", "extraConfig.server.http_listen_address"}},
-			{name: "grpc", port: "grpcPort", address: "httpAddress", ports: []string{"-server.grpc-listen-port --server.grpc-listen-port", "extraConfig.server.grpc_listen_port"},
-				hosts: []string{"-server.grpc-listen-address --server.grpc-listen-address", "extraConfig.server.grpc_listen_address"}},
+			grafanaWeb,
+			grafanaGRPC,
 			{name: "members", port: "memberlistPort", address: "httpAddress", ports: []string{"extraConfig.memberlist.bind_port"}, hosts: []string{"extraConfig.memberlist.bind_addr"}},
 			{name: "raft", port: "raftPort", address: "httpAddress", both: []string{"extraConfig.metastore.raft.bind_address"}},
 		},
 		argv: []string{"{bin/pyroscope}", "-config.file={run/pyroscope.yaml}", "{extraFlags...}"},
 		dir:  "{data}", // some of its folders are relative unless they are named, in every version others
 		dirs: []string{"{data} 0750 keep"},
-		configs: []config{{path: "/pyroscope.yaml", format: "json", overlay: []string{"extraConfig"}, base: []entry{
-			{"server/http_listen_address", "{web.host}"}, {"server/http_listen_port", number("{web.port}")},
-			{"server/grpc_listen_address", "{grpc.host}"}, {"server/grpc_listen_port", number("{grpc.port}")},
+		configs: []config{{path: "/pyroscope.yaml", format: "json", overlay: []string{"extraConfig"}, base: slices.Concat(grafanaServer, []entry{
 			{"pyroscopedb/data_path", "{data/data}"}, {"storage/backend", "filesystem"}, {"storage/filesystem/dir", "{data/blocks}"},
 			{"ingester/lifecycler/address", "{web.at}"}, {"distributor/ring/instance_addr", "{web.at}"}, {"compactor/sharding_ring/instance_addr", "{web.at}"},
 			{"overrides_exporter/ring/instance_addr", "{web.at}"}, {"frontend/instance_addr", "{web.at}"},
@@ -38,7 +36,7 @@ var pyroscope = ServiceType{
 			{"memberlist/bind_addr", []string{"{members.host}"}}, {"memberlist/bind_port", number("{members.port}")},
 			{"metastore/address", "{grpc!}"}, {"query_backend/address", "{grpc!}"},
 			{"metastore/raft/bind_address", "{raft}"}, {"metastore/raft/advertise_address", "{raft!}"}, {"metastore/raft/server_id", "{raft!}"},
-		}}},
-		ready: ready{listener: "web", http: "/ready", slow: true, guard: []string{"extraConfig.server.http_tls_config.cert_file"}},
+		})}},
+		ready: grafanaReady,
 	},
 }

@@ -1,5 +1,7 @@
 package catalog
 
+import "slices"
+
 // tempo keeps traces.
 var tempo = ServiceType{
 	Name: "tempo", Package: "tempo", User: "tempo",
@@ -20,8 +22,7 @@ var tempo = ServiceType{
 	table: &table{
 		extra: "extraFlags",
 		endpoints: []endpoint{
-			{name: "web", port: "httpPort", address: "httpAddress", ports: []string{"-server.http-listen-port --server.http-listen-port", "extraConfig.server.http_listen_port"},
-				hosts: []string{"-server.http-listen-address --server.http-listen-address", "extraConfig.server.http_listen_address"}},
+			grafanaWeb,
 			{name: "grpc", port: "grpcPort", address: "httpAddress", ports: []string{"-server.grpc-listen-port --server.grpc-listen-port", "extraConfig.server.grpc_listen_port"},
 				hosts: []string{"extraConfig.server.grpc_listen_address"}},
 			{name: "otlpGrpc", port: "otlpGrpcPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.grpc.endpoint"}},
@@ -29,14 +30,12 @@ var tempo = ServiceType{
 		},
 		argv: []string{"{bin/tempo}", "-config.file={run/tempo.yaml}", "{extraFlags...}"},
 		dirs: []string{"{data} 0750 keep"},
-		configs: []config{{path: "/tempo.yaml", format: "json", overlay: []string{"extraConfig"}, base: []entry{
-			{"server/http_listen_address", "{web.host}"}, {"server/http_listen_port", number("{web.port}")},
-			{"server/grpc_listen_address", "{grpc.host}"}, {"server/grpc_listen_port", number("{grpc.port}")},
+		configs: []config{{path: "/tempo.yaml", format: "json", overlay: []string{"extraConfig"}, base: slices.Concat(grafanaServer, []entry{
 			{"distributor/receivers/otlp/protocols/grpc/endpoint", "?otlpGrpcPort {otlpGrpc}"}, {"distributor/receivers/otlp/protocols/http/endpoint", "?otlpHttpPort {otlpHttp}"},
 			{"storage/trace/backend", "local"}, {"storage/trace/wal/path", "{data/wal}"}, {"storage/trace/local/path", "{data/blocks}"},
 			{"live_store/wal/path", "?majorVersion=3 {data/live-store/traces}"}, {"live_store/shutdown_marker_dir", "?majorVersion=3 {data/live-store/shutdown-marker}"},
 			{"backend_scheduler/local_work_path", "?majorVersion=3 {data/work}"}, {"block_builder/wal/path", "?majorVersion=3 {data/block-builder}"},
-		}}},
-		ready: ready{listener: "web", http: "/ready", slow: true, guard: []string{"extraConfig.server.http_tls_config.cert_file"}},
+		})}},
+		ready: grafanaReady,
 	},
 }
