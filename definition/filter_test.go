@@ -43,6 +43,10 @@ func TestFiltersOfSources(t *testing.T) {
 		{`(lib.fileset.toSource { root = ./.; fileset = "src"; })`, "must be a path or a file set"},
 		{`(lib.fileset.toSource { root = ./.; fileset = ./none; })`, "does not exist"},
 		{`(lib.fileset.toSource { root = ./.; fileset = lib.fileset.gitTracked ./.; })`, "not supported: lib.fileset.gitTracked"},
+		{`(builtins.unsafeDiscardStringContext "${lib.cleanSource ./.}")`, "has lost that filter"},
+		{`(builtins.head (builtins.match "(.*)/" "${lib.cleanSource ./.}/src/"))`, "has lost that filter"},
+		{`(builtins.head (builtins.match "(.*)/" "${lib.cleanSource ./.}/docs/"))`, "has lost that filter"},
+		{`(builtins.unsafeDiscardStringContext "${lib.sourceByRegex ./. [ ".*" ]}")`, strings.Join(files, " ")},
 		{`(lib.cleanSourceWith { src = ./.; filter = p: t: 1; })`, "expected a Boolean but found an integer"},
 	} {
 		dir := filepath.Join(t.TempDir(), "app")

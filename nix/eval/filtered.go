@@ -69,9 +69,23 @@ func (t *Thread) isLeftOut(file string, ctx *Context) bool {
 
 // LeftOut returns what filters leave out of the source at file, a path of a string with
 // this context: paths below file, sorted, none of them below another. It is "." if file
-// itself is left out.
+// itself is left out. A text without a context that names such a source has lost its
+// filters on the way; since they can't be told any more, that fails if one leaves anything out.
 func (t *Thread) LeftOut(file string, context []string) (left []string) {
 	file = path.Clean(file)
+	if len(context) > 0 {
+		return t.leftOut(file, context)
+	}
+	for i := range t.ev.filtered {
+		if len(t.leftOut(file, []string{filtered + ":" + strconv.Itoa(i)})) > 0 {
+			t.Throw("%s is the text of a source whose filter would leave files out, and has lost that filter; name the source itself, without builtins.unsafeDiscardStringContext",
+				t.ev.opts.DisplayPath(file))
+		}
+	}
+	return nil
+}
+
+func (t *Thread) leftOut(file string, context []string) (left []string) {
 	sources, below := t.filtersOf(file, context)
 	for i, s := range sources {
 		if !t.takes(s, below[i]) {

@@ -2,6 +2,7 @@ package module
 
 import (
 	"sort"
+	"strings"
 
 	"nix2gpu/nix/eval"
 )
@@ -421,7 +422,7 @@ func (c *Config) Errorf(format string, args ...any) {
 // below it, or "." for all of it.
 func (c *Config) LeftOut() (left []string) {
 	str := c.Str()
-	if e := c.n.in(); e != nil && len(str.Context) > 0 {
+	if e := c.n.in(); e != nil && strings.HasPrefix(str.S, "/") {
 		err := e.do(func(t *eval.Thread) {
 			t.Annotate(c.Pos(), "while asking the filter of a source", func() { left = t.LeftOut(str.S, str.Context) })
 		})
