@@ -23,6 +23,9 @@ const (
 	WrongTokens = wrongTokens
 )
 
+// IsConfined tells whether the peer of a descriptor counts as one in a sandbox.
+func (s *Server) IsConfined(fd, pid int) bool { return s.isConfined(fd, pid) }
+
 // Changing returns the method and path of each request that is not only for reading.
 func Changing() (patterns []string) {
 	for _, route := range Routes() {

@@ -109,10 +109,10 @@ func (s *Server) isConfined(fd, pid int) bool {
 	switch err {
 	case nil:
 		defer unix.Close(pidfd)
-	case unix.ESRCH, unix.EINVAL: // it has ended
-		return true
-	default: // Linux before 6.5
+	case unix.ENOPROTOOPT: // Linux before 6.5
 		pidfd = -1
+	default: // it has ended, or we lack descriptors; by its pid alone it could be another one
+		return true
 	}
 	return s.opts.Confined(pid, pidfd)
 }

@@ -204,6 +204,20 @@ func TestNobodyInASandboxMayAsk(t *testing.T) {
 	}
 }
 
+// Where the kernel gives no handle of a peer, as without descriptors, its pid alone says
+// nothing: it may be another's by now.
+func TestPeerWithoutHandle(t *testing.T) {
+	s := server.New(server.Options{Confined: func(pid, pidfd int) bool { return false }})
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if !s.IsConfined(int(null.Fd()), os.Getpid()) {
+		t.Error("a peer without a handle is trusted")
+	}
+}
+
 func TestState(t *testing.T) {
 	c, _, _ := serve(t, newFake())
 	s, err := c.State(t.Context())
