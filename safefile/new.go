@@ -60,14 +60,24 @@ func link(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
 var errNotAFile = errors.New("it is there, and no regular file")
 
+// IsStream reports whether a file is a device, a pipe or the like, or a name such as
+// /dev/stdout, also where that is a regular file for now: others need the name as it is.
+func IsStream(name string) bool {
+	info, err := os.Stat(name)
+	if err != nil || info.IsDir() {
+		return false
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+	return !info.Mode().IsRegular() || err == nil && (dir == "/dev" || strings.HasPrefix(dir, "/proc/"))
+}
+
 // Publish gives the file its name, replacing what has it, and closes it. The name must be
-// on the folder's file system, and not that of a device, a pipe or the like: others need
-// that as it is.
+// on the folder's file system, and neither a folder's nor a stream's, see [IsStream].
 func (f *New) Publish(name string, mode fs.FileMode) error {
 	if f.done {
 		return &fs.PathError{Op: "publish", Path: name, Err: fs.ErrClosed}
 	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+	if info, err := os.Stat(name); err == nil && info.IsDir() || IsStream(name) {
 		return &fs.PathError{Op: "publish", Path: name, Err: errNotAFile}
 	}
 	if err := f.Chmod(mode); err != nil {

@@ -2,6 +2,7 @@ package safefile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,20 @@ func TestNew(t *testing.T) {
 			if err := errors.Join(unix.Mkfifo(pipe, 0o600), os.Symlink(pipe, away)); err != nil {
 				t.Fatal(err)
 			}
+			// Nor is a name that stands for an open file.
+			target, err := os.Create(filepath.Join(t.TempDir(), "target"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer target.Close()
+			given, err := create(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := given.Publish(link(target), 0o600); !errors.Is(err, errNotAFile) {
+				t.Errorf("the name of an open file: %v", err)
+			}
+			given.Close()
 			for _, name := range []string{pipe, away} {
 				f, err := create(filepath.Dir(name))
 				if err != nil {
@@ -84,5 +99,25 @@ func TestNew(t *testing.T) {
 				t.Errorf("in no folder: %v", err)
 			}
 		})
+	}
+}
+
+func TestIsStream(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "shop.dump"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for name, want := range map[string]bool{
+		file.Name():                                false,
+		file.Name() + ".new":                       false,
+		filepath.Dir(file.Name()):                  false,
+		os.DevNull:                                 true,
+		fmt.Sprintf("/dev/fd/%d", file.Fd()):       true, // as /dev/stdout where the shell sends that to a file
+		fmt.Sprintf("/proc/self/fd/%d", file.Fd()): true,
+	} {
+		if got := IsStream(name); got != want {
+			t.Errorf("%s: %t, want %t", name, got, want)
+		}
 	}
 }

@@ -197,17 +197,6 @@ func (s *dbServer) dbname() string {
 	return "--dbname=dbname='" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s.database) + "'"
 }
 
-// isStream reports whether a file is a device, a pipe that somebody reads, or a name like
-// /dev/stdout, also where that is a regular file for now: the name must stay what it is.
-func isStream(file string) bool {
-	info, err := os.Stat(file)
-	if err != nil || info.IsDir() {
-		return false
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(file))
-	return !info.Mode().IsRegular() || err == nil && (dir == "/dev" || strings.HasPrefix(dir, "/proc/"))
-}
-
 func (opts *dbOptions) dump(ctx context.Context, env *Env) error {
 	s, err := opts.find(ctx, env)
 	if err != nil {
@@ -224,7 +213,7 @@ func (opts *dbOptions) dump(ctx context.Context, env *Env) error {
 		return s.run(ctx, env, words, nil, env.Stdout)
 	}
 	file := env.path(opts.file)
-	if isStream(file) {
+	if safefile.IsStream(file) {
 		out, err := os.OpenFile(file, os.O_WRONLY, 0)
 		if err != nil {
 			return fmt.Errorf("cannot write the dump: %v", err)

@@ -2,9 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,27 +41,6 @@ func TestIncompleteDumps(t *testing.T) {
 			if got := r.incomplete(); got != c.want || r.err != nil {
 				t.Errorf("%s by %d bytes: incomplete %t, %v", name, size, got, r.err)
 			}
-		}
-	}
-}
-
-// A dump goes into what must stay as it is, and takes the place of any other file.
-func TestIsStream(t *testing.T) {
-	file, err := os.Create(filepath.Join(t.TempDir(), "shop.dump"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	for name, want := range map[string]bool{
-		file.Name():                                false,
-		file.Name() + ".new":                       false,
-		filepath.Dir(file.Name()):                  false,
-		os.DevNull:                                 true,
-		fmt.Sprintf("/dev/fd/%d", file.Fd()):       true, // as /dev/stdout where the shell sends that to a file
-		fmt.Sprintf("/proc/self/fd/%d", file.Fd()): true,
-	} {
-		if got := isStream(name); got != want {
-			t.Errorf("%s: %t, want %t", name, got, want)
 		}
 	}
 }
