@@ -35,6 +35,7 @@ func TestFiltersOfSources(t *testing.T) {
 		{`(lib.fileset.toSource { root = ./src; fileset = lib.fileset.difference ./src ./src/deep; })`, "a.py b.txt"},
 		{`(lib.fileset.toSource { root = ./.; fileset = lib.fileset.intersection ./src (lib.fileset.fileFilter (f: f.hasExt "py") ./.); })`, "src/a.py src/deep/c.py"},
 		{`(lib.fileset.toSource { root = ./.; fileset = lib.fileset.fromSource (lib.cleanSource ./docs); })`, "docs/x.md"},
+		{`(lib.sourceFilesBySuffices ./linked [ ".py" ])`, "a.py deep/c.py"},
 		// A part of a filtered folder, and what is no part of it.
 		{`"${lib.sourceFilesBySuffices ./. [ ".py" ]}/src"`, "a.py deep/c.py"},
 		{`"${lib.cleanSource ./.}/.git"`, "is left out by a filter"},
@@ -65,6 +66,11 @@ func TestFiltersOfSources(t *testing.T) {
 				}
 			}
 		}
+		if strings.Contains(c.copied, "linked") {
+			if err := os.Symlink("src", filepath.Join(dir, "linked")); err != nil {
+				t.Fatal(err)
+			}
+		}
 		// Beside the folder, so that it is no file of it.
 		text := "{ lib, ... }:\n{\n  copyToRoot = [ " + strings.ReplaceAll(c.copied, "./", "./app/") + " ];\n}\n"
 		file := filepath.Join(filepath.Dir(dir), "nix2gpu.nix")
@@ -85,6 +91,10 @@ func TestFiltersOfSources(t *testing.T) {
 		source := r.Project.Container.CopyToRoot[0]
 		root := filepath.Join(filepath.Dir(dir), *source[0].Root)
 		var left []string
+		root, err = filepath.EvalSymlinks(root)
+		if err != nil {
+			t.Fatal(err)
+		}
 		err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || path == root {
 				return err

@@ -517,6 +517,10 @@ func TestCopyWithout(t *testing.T) {
 	p.Container.CopyToRoot = []project.Text{project.RootPath("")}
 	p.Container.CopyToRoot[0][0].Without = []string{".env", "srv/cache"}
 	s := spec(t, p)
+	real := s.Root
+	if s.Root = filepath.Join(t.TempDir(), "link"); os.Symlink(real, s.Root) != nil { // its content is copied
+		t.Fatal("no link")
+	}
 	for _, name := range []string{".env", "srv/app.py", "srv/.env", "srv/cache/big", "cache/small"} {
 		file := filepath.Join(s.Root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

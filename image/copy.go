@@ -79,6 +79,9 @@ func (c *collector) text(t project.Text) error {
 	case err != nil:
 		return err
 	case info.IsDir():
+		if from, err = filepath.EvalSymlinks(from); err != nil { // a walk follows no link
+			return err
+		}
 		return c.folder(from, t[0].Without)
 	case info.Mode()&0o111 != 0:
 		return c.path(from, "usr/local/bin/"+filepath.Base(from), info)

@@ -91,9 +91,9 @@ func (t *Thread) leftOut(file string, context []string) (left []string) {
 		if !t.takes(s, below[i]) {
 			return []string{"."}
 		}
-		if info, err := t.files().Lstat(file); err != nil {
+		if info, err := t.files().Stat(file); err != nil {
 			t.FailFile(file, err)
-		} else if info.IsDir() {
+		} else if info.IsDir() { // or a link to one, whose content is copied
 			left = t.leftBelow(s, file, "", left)
 		}
 	}
