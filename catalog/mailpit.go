@@ -32,7 +32,7 @@ var mailpit = ServiceType{
 			{name: "smtp", port: "smtp.port", address: "smtp.host", both: []string{"--smtp -s", "environment.MP_SMTP_BIND_ADDR"}},
 			{name: "pop3", both: []string{"--pop3", "environment.MP_POP3_BIND_ADDR"}},
 		},
-		argv: []string{"{bin/mailpit}", "--listen={web}", "--smtp={smtp}", "?database --database={database}", "!database --database={data/mailpit.db}",
+		argv: []string{"{bin/mailpit}", "--listen={web}", "--smtp={smtp}", "--database={database|data/mailpit.db}",
 			"--max={max}", "--webroot={webroot}", "--ui-auth-file={uiAuthFile}", "--smtp-auth-file={smtpAuthFile}", "--disable-version-check", "{extraArgs...}"},
 		dirs:  []string{"{data} 0750 keep"},
 		ready: ready{listener: "web", http: "{webroot?}/readyz", guard: []string{"--ui-tls-cert"}},

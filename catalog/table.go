@@ -22,12 +22,13 @@ import (
 //	              that of the others; {web!} an address at which it answers, {web.at} its host
 //	{instance}    the name of the instance
 //	{option}      the value of an option; {a.b} of one in a set
+//	{a|b}         the first of these options that is there
 //	{option?}     the same, and "" leaves nothing out
 //	{option...}   each element of a list, as a word of its own
 //
 // A word with an option that is null or "" is left out. One that begins with "?option " or
-// "?option=value " is there only when that holds, with "!option " only when not. A flag that the user gives in extra is
-// left out as well: most servers refuse one that comes twice.
+// "?option=value " is there only when that holds, with "!option " only when not; several such must all hold. A flag that
+// the user gives in extra is left out as well: most servers refuse one that comes twice.
 type table struct {
 	endpoints []endpoint
 	configs   []config
@@ -53,6 +54,7 @@ type endpoint struct {
 	port    string // the option, as a path; "" when there is none
 	number  int    // the port, when there is no option for it
 	above   string // the endpoint whose port it is 10000 above, likewise
+	beside  string // the endpoint whose addresses it has, likewise; a source that is a number alone says no address then
 	address string // the option, as a path; "" is the loopback address
 	ports   []string
 	hosts   []string
@@ -154,6 +156,13 @@ func (in *tableInstance) bind(l *endpoint) {
 	if l.address != "" {
 		host = in.String(strings.Split(l.address, ".")...)
 	}
+	if l.beside != "" {
+		var all []string
+		for _, b := range in.bounds[l.beside] {
+			all = append(all, b.host)
+		}
+		host = strings.Join(all, ",")
+	}
 	if text, at, ok := in.said(l.ports); ok && text != "" {
 		port, _ = strconv.Atoi(text) // the server refuses anything that is not a number
 		option = at
@@ -162,7 +171,9 @@ func (in *tableInstance) bind(l *endpoint) {
 		host = text
 	}
 	text, at, whole := in.said(l.both)
-	if whole {
+	if n, err := strconv.Atoi(text); err == nil && l.beside != "" {
+		port, option = n, at
+	} else if whole {
 		host, option = text, at
 	}
 	var found []bound
@@ -322,28 +333,30 @@ func (t *table) spellings(flag string) []string {
 	return []string{flag, strings.TrimPrefix(flag, "-")}
 }
 
-// condition takes the condition off a word, and reports whether it holds.
+// condition takes the conditions off a word, and reports whether all of them hold.
 func (in *tableInstance) condition(word string) (rest string, holds bool) {
-	if strings.HasPrefix(word, "!") {
-		rest, holds := in.condition("?" + word[1:])
-		return rest, !holds
+	holds = true
+	for word != "" && (word[0] == '?' || word[0] == '!') {
+		one, after, _ := strings.Cut(word, " ")
+		holds = holds && in.holds(one[1:]) == (one[0] == '?')
+		word = after
 	}
-	if !strings.HasPrefix(word, "?") {
-		return word, true
-	}
-	name, rest, _ := strings.Cut(word[1:], " ")
-	name, want, compares := strings.Cut(name, "=")
+	return word, holds
+}
+
+func (in *tableInstance) holds(condition string) bool {
+	name, want, compares := strings.Cut(condition, "=")
 	switch c := in.Get(strings.Split(name, ".")...); {
 	case compares:
-		return rest, in.scalar(c).String() == want
+		return in.scalar(c).String() == want
 	case c.Kind() == module.KindBool:
-		return rest, c.Bool()
+		return c.Bool()
 	case c.Kind() == module.KindStr:
-		return rest, c.String() != ""
+		return c.String() != ""
 	case c.Kind() == module.KindList:
-		return rest, len(c.List()) > 0
+		return len(c.List()) > 0
 	default:
-		return rest, c.Has()
+		return c.Has()
 	}
 }
 
@@ -359,7 +372,12 @@ func (in *tableInstance) word(word string) (out project.Text, ok bool) {
 		}
 		name, after, _ := strings.Cut(rest, "}")
 		name, mayBeEmpty := strings.CutSuffix(name, "?")
-		value := in.value(name)
+		var value project.Text
+		for one := range strings.SplitSeq(name, "|") {
+			if value = in.value(one); !value.IsEmpty() {
+				break
+			}
+		}
 		if value.IsEmpty() && !mayBeEmpty {
 			return nil, false
 		}

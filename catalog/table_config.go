@@ -20,7 +20,8 @@ type config struct {
 }
 
 // An entry is a key, whose parts are between slashes, and its value: a word, a whole word
-// that is a number, the value of an option, a list of words, or a constant.
+// that is a number, the value of an option, a list of words, or a constant. Conditions are in front of
+// the key, or of the word.
 type entry struct {
 	key   string
 	value any
@@ -37,7 +38,7 @@ func (f *config) file(in *tableInstance, more ...entry) project.File {
 	switch f.format {
 	case "json":
 		tree := map[string]any{}
-		for _, e := range slices.Concat(f.base, more) {
+		for _, e := range f.entries(in, more) {
 			if v, ok := in.constant(e.value); ok {
 				plant(tree, strings.Split(e.key, "/"), v)
 			}
@@ -63,10 +64,20 @@ func (f *config) file(in *tableInstance, more ...entry) project.File {
 	return project.File{Path: in.RunDir(f.path), Content: b.text, Mode: "0640", Escape: escape}
 }
 
+// entries are those whose conditions hold.
+func (f *config) entries(in *tableInstance, more []entry) (all []entry) {
+	for _, e := range slices.Concat(f.base, more) {
+		if key, ok := in.condition(e.key); ok {
+			all = append(all, entry{key, e.value})
+		}
+	}
+	return all
+}
+
 // writeYAML writes a line for each key, with dots in it: sets of the user's own become such keys.
 func (f *config) writeYAML(in *tableInstance, b *textBuilder, more []entry) {
 	keys := map[string]any{}
-	for _, e := range slices.Concat(f.base, more) {
+	for _, e := range f.entries(in, more) {
 		if v, ok := in.constant(e.value); ok {
 			keys[e.key] = v
 		}
@@ -175,7 +186,7 @@ func plant(tree map[string]any, path []string, value any) {
 // lines is what a file of lines has, by key: null of the user's removes one of ours.
 func (f *config) lines(in *tableInstance) map[string]project.Text {
 	lines := map[string]project.Text{}
-	for _, e := range f.base {
+	for _, e := range f.entries(in, nil) {
 		if text, ok := in.line(e.value); ok {
 			lines[e.key] = text
 		}
@@ -226,7 +237,7 @@ func (f *config) sections(in *tableInstance, more []entry) project.Text {
 		}
 		return sections[name]
 	}
-	for _, e := range slices.Concat(f.base, more) {
+	for _, e := range f.entries(in, more) {
 		name, key, _ := strings.Cut(e.key, "/")
 		if name == "@" {
 			name = in.Name

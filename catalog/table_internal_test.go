@@ -29,25 +29,33 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 					t.Errorf("%s: there is no option %q", where, name)
 				}
 			}
-			word := func(where, word string) {
-				if strings.HasPrefix(word, "?") || strings.HasPrefix(word, "!") {
-					rest := word[1:]
-					name, _, ok := strings.Cut(rest, " ")
-					if !ok {
-						t.Errorf("%s: a condition without a word: %q", where, word)
-					}
-					name, _, _ = strings.Cut(name, "=")
+			conditions := func(where, word string) (rest string) {
+				for word != "" && strings.Contains("?!", word[:1]) {
+					one, after, _ := strings.Cut(word[1:], " ")
+					name, _, _ := strings.Cut(one, "=")
 					option(where, name)
+					word = after
 				}
-				for _, m := range inBraces.FindAllStringSubmatch(word, -1) {
-					name := strings.TrimSuffix(strings.TrimSuffix(m[1], "..."), "?")
-					first, _, _ := strings.Cut(name, "/")
-					if slices.Contains([]string{"bin", "pkg", "jre", "data", "run", "instance"}, first) {
-						continue
-					}
-					name, _, _ = strings.Cut(strings.TrimSuffix(name, "!"), ".")
-					if !slices.ContainsFunc(tab.endpoints, func(l endpoint) bool { return l.name == name }) {
-						option(where, name)
+				return word
+			}
+			named := func(name string) bool {
+				return slices.ContainsFunc(tab.endpoints, func(l endpoint) bool { return l.name == name })
+			}
+			word := func(where, word string) {
+				rest := conditions(where, word)
+				if rest == "" && word != "" {
+					t.Errorf("%s: a condition without a word: %q", where, word)
+				}
+				for _, m := range inBraces.FindAllStringSubmatch(rest, -1) {
+					for name := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSuffix(m[1], "..."), "?"), "|") {
+						first, _, _ := strings.Cut(name, "/")
+						if slices.Contains([]string{"bin", "pkg", "jre", "data", "run", "instance"}, first) {
+							continue
+						}
+						name, _, _ = strings.Cut(strings.TrimSuffix(name, "!"), ".")
+						if !named(name) {
+							option(where, name)
+						}
 					}
 				}
 			}
@@ -62,6 +70,7 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 			}
 			for _, c := range tab.configs {
 				for _, e := range c.base {
+					conditions(c.path, e.key)
 					switch v := e.value.(type) {
 					case string:
 						word(c.path, v)
@@ -81,6 +90,12 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 				if e.port == "" && len(e.ports)+len(e.both) == 0 && !e.silent && e.number == 0 {
 					t.Errorf("endpoint %s: nothing says its port", e.name)
 				}
+				conditions("endpoint "+e.name, e.when)
+				for _, name := range []string{e.above, e.beside} {
+					if name != "" && !named(name) {
+						t.Errorf("endpoint %s: there is no endpoint %q", e.name, name)
+					}
+				}
 				for _, name := range []string{e.port, e.address} {
 					if name != "" {
 						option("endpoint "+e.name, name)
@@ -94,7 +109,7 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 					}
 				}
 			}
-			if r := tab.ready; r.listener != "" && !slices.ContainsFunc(tab.endpoints, func(l endpoint) bool { return l.name == r.listener }) ||
+			if r := tab.ready; r.listener != "" && !named(r.listener) ||
 				r.protocol != "" && !slices.Contains(probe.Protocols(), r.protocol) || r.protocol == "" && r.http == "" {
 				t.Errorf("there is no such way to be ready: %+v", r)
 			}
