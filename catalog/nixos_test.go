@@ -1,10 +1,11 @@
 package catalog_test
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -119,8 +120,10 @@ func nixosValues(typ string) []string {
 // writes the page that says which of them are here. At least four of five work in each type.
 func TestNixOSOptions(t *testing.T) {
 	var index, chapters strings.Builder
-	for _, m := range nixosModules(t) {
+	modules, ran := nixosModules(t), 0
+	for _, m := range modules {
 		t.Run(m.typ, func(t *testing.T) {
+			ran++
 			typ, ok := catalog.Find(m.typ)
 			if !ok || typ.Name != m.typ {
 				t.Fatal("there is no such type of service")
@@ -174,7 +177,10 @@ func TestNixOSOptions(t *testing.T) {
 			}
 		})
 	}
-	if t.Failed() { // the page would lack what failed
+	if ran < len(modules) && testkit.Updating() {
+		t.Error("-update writes the page of all types: run the test without the name of one")
+	}
+	if ran < len(modules) || t.Failed() { // the page would lack what failed
 		return
 	}
 	testkit.Golden(t, "../docs/reference/nixos-options.md", []byte("# The options of NixOS's modules\n\n"+
@@ -186,35 +192,57 @@ func TestNixOSOptions(t *testing.T) {
 		index.String()+chapters.String()))
 }
 
-// works wants the bindings of an option to make another project.
+// works wants each binding of an option to make a project of its own, in which the words
+// and numbers of the value are. One of several values may be that of the default.
 func (m *nixosModule) works(t *testing.T, o nixosOption, path string) {
 	t.Helper()
 	definition := m.definition(o.without)
 	if path == "enable" {
-		definition, o.value = "{ services."+m.typ+".a = { }; }", `description = "";` // which is enabled anyway
+		definition, o.value = "{ services."+m.typ+".a = { }; }", `~ description = "";` // which is enabled anyway
 	}
-	without, err := generate(t, "t.nix", definition)
-	if err != nil {
-		t.Errorf("%s: without it: %v", o.path, err)
-		return
-	}
-	before := withoutPlaces(t, without)
-	var failed error
-	for _, b := range o.bindings(path) {
-		with, err := generate(t, "t.nix", m.definition(b))
+	render := func(what, definition string) string {
+		p, err := generate(t, "t.nix", definition)
 		if err != nil {
-			failed = err
+			t.Errorf("%s: %s: %v", o.path, what, err)
+			return ""
+		}
+		return string(withoutPlaces(t, p))
+	}
+	before := render("without it", definition)
+	acts := strings.HasPrefix(o.value, "~ ")
+	o.value = strings.TrimPrefix(o.value, "~ ")
+	bindings := o.bindings(path)
+	seen := map[string]string{}
+	if len(bindings) == 1 {
+		seen[before] = "the definition without it"
+	}
+	for _, b := range bindings {
+		with := render(b, m.definition(b))
+		if same := seen[with]; same != "" {
+			t.Errorf("%s: %s makes what %s does", o.path, b, same)
+		}
+		seen[with] = b
+		if acts || with == before {
 			continue
 		}
-		if !bytes.Equal(before, withoutPlaces(t, with)) {
-			return
+		for _, word := range valuesIn(b) {
+			if !slices.Contains(valuesIn(o.without), word) && strings.Count(with, word) <= strings.Count(before, word) {
+				t.Errorf("%s: %s: there is no %q in the configuration, the command or the environment", o.path, b, word)
+			}
 		}
 	}
-	if failed != nil {
-		t.Errorf("%s: %v", o.path, failed)
-	} else {
-		t.Errorf("%s: nothing comes of it", o.path)
+}
+
+var literal = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"(\s*[.=])?|\b\d+\b`)
+
+// valuesIn are the texts and numbers of bindings that are no names.
+func valuesIn(bindings string) (words []string) {
+	for _, m := range literal.FindAllStringSubmatch(bindings, -1) {
+		if m[2] == "" {
+			words = append(words, strings.Split(cmp.Or(m[1], m[0]), `\n`)...)
+		}
 	}
+	return words
 }
 
 // refused wants an option to be an error, and returns what it says to do instead.
