@@ -18,6 +18,7 @@ var mysql = ServiceType{
 	rows: []row{
 		{"port", "port = 3306", "The port to listen on."},
 		{"bind", "string = 127.0.0.1", "The address to listen on; \"*\" is all."},
+		{"socketDir", "file", "The folder of the server's socket, mysql.sock, for clients; a folder of the run unless set."},
 		{"databases", "list string", "Databases to make when they do not exist, at each start."},
 		{"ensureDatabases", "list string", "The same as databases, in the words of NixOS."},
 		{"initialScript", "null file", "SQL for the first start only: text, or the path of a file."},
@@ -60,6 +61,9 @@ func generateMySQL(in *Instance) {
 	port, portPath := in.portOf(in.Int("port"), []string{"port"}, mysqlOwn(in, "port"))
 	bind := in.textOf(in.String("bind"), mysqlOwn(in, "bind-address"))
 	socket := in.RunDir("/mysql.sock")
+	if in.String("socketDir") != "" {
+		socket = project.Join(in.Path("socketDir"), project.Lit("/mysql.sock"))
+	}
 	bin := trimSuffix(in.Program("mysqld"), "/mysqld")
 	provision := func(work string, more ...project.Text) project.Command {
 		words := []project.Text{project.Self(), project.Lit("provision"), project.Lit("mysql"), project.Lit(work), flag("bin", bin), flag("data", in.DataDir())}
@@ -85,6 +89,9 @@ func generateMySQL(in *Instance) {
 	}
 	if !in.Has("configFile") {
 		main.Files = []project.File{{Path: config, Content: mysqlConfig(in, port, bind), Mode: "0640"}}
+	}
+	if in.String("socketDir") != "" {
+		main.Dirs = append(main.Dirs, project.Dir{Path: in.Path("socketDir")})
 	}
 	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}, Period: slowStart}
 	main.Shutdown.ParentOnly = true

@@ -8,9 +8,9 @@ import (
 // sets up a service of a type, "" for none, and what it means for us to wait for its end.
 func upstreamPart(typ string) (end string, met project.Condition) {
 	switch typ {
-	case "clickhouse", "minio", "postgresql":
+	case "clickhouse", "minio", "pgadmin", "postgresql":
 		return "-init", project.Started // of the main process, which waits for them
-	case "mysql":
+	case "mongodb", "mysql":
 		return "-configure", project.Ready
 	case "redis-cluster":
 		return "-cluster-create", project.Completed

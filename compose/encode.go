@@ -551,11 +551,19 @@ func (e *encoder) projectExtra() mapping {
 	x.add("user", p.Container.User)
 	x.add("working_dir", p.Container.WorkingDir)
 	x.add("cuda", p.Container.CUDA)
-	files := mapping{}
+	files, links := mapping{}, mapping{}
 	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
-		files.add(name, e.show(p.Files[name].Content))
+		switch f := p.Files[name]; {
+		case f.Folder:
+			files.add(name+"/", "")
+		case len(f.Link) > 0:
+			links.add(name, e.show(f.Link))
+		default:
+			files.add(name, e.show(f.Content))
+		}
 	}
 	x.add("files", files)
+	x.add("links", links)
 	secrets := mapping{}
 	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
 		secrets.add(name, e.secret(p.Secrets[name]))

@@ -350,7 +350,14 @@ func dropUnusedFiles(p *project.Project) {
 func (b *builder) files() {
 	for _, h := range b.pkgSets {
 		for name, f := range h.files {
-			b.project.Files[name] = &project.File{Content: b.place.Text(f.text), Mode: f.mode}
+			switch {
+			case f.folder:
+				b.project.Files[name] = &project.File{Folder: true}
+			case f.link:
+				b.project.Files[name] = &project.File{Link: b.place.Path(f.text)}
+			default:
+				b.project.Files[name] = &project.File{Content: b.place.Text(f.text), Mode: f.mode}
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -36,11 +37,13 @@ type pkgSet struct {
 	pkgs    eval.Value
 }
 
-// A generatedFile is a file that an evaluation makes; mode is octal, "" for the
-// default.
+// A generatedFile is a file that an evaluation makes, or a link to what text says, or an
+// empty folder; mode is octal, "" for the default.
 type generatedFile struct {
-	text module.Str
-	mode string
+	text   module.Str
+	mode   string
+	link   bool
+	folder bool
 }
 
 // newPkgSet returns the package set of a system. lib may be a thunk.
@@ -220,7 +223,7 @@ func (h *pkgSet) primitives() eval.Value {
 		Set("farm", eval.Func("farm", 2, func(t *eval.Thread, args []eval.Value) eval.Value {
 			return h.farm(t, t.Text(args[0]), t.List(args[1]))
 		})).
-		Set("runCommand", eval.Func("runCommand", 3, h.runCommand)).
+		Set("runCommand", eval.Func("runCommand", 4, h.runCommand)).
 		Set("toTOML", eval.Func("toTOML", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
 			var ctx *eval.Context
 			data, err := toml.Marshal(goValue(t, args[0], &ctx))
@@ -267,7 +270,7 @@ func (h *pkgSet) file(t *eval.Thread, args eval.Value) eval.Value {
 // destination, for the folder that the destination is in.
 func (h *pkgSet) makeFile(given, destination, mode string, text *eval.String) eval.Value {
 	name := fileName(given, destination, mode, text.Text(), strings.Join(text.Context().Elems(), "\x00"))
-	h.files[name+destination] = generatedFile{module.Str{S: text.Text(), Context: text.Context().Elems()}, mode}
+	h.files[name+destination] = generatedFile{text: module.Str{S: text.Text(), Context: text.Context().Elems()}, mode: mode}
 	return eval.StrContext(catalog.FilesPrefix+name, eval.NewContext("file:"+name))
 }
 
@@ -307,7 +310,7 @@ func (h *pkgSet) join(t *eval.Thread, name string, list eval.Value) eval.Value {
 	case len(others) == 1:
 		path = t.Interpolate(t.List(list).At(0))
 	case len(others) > 1:
-		path = h.folder(name, h.content(t, name, t.List(list).Elems()))
+		path = h.folder(t, name, h.content(t, name, t.List(list).Elems()))
 	default:
 		path = eval.Str("")
 	}
@@ -343,34 +346,46 @@ func (h *pkgSet) content(t *eval.Thread, name string, folders []eval.Value) map[
 }
 
 // folder keeps files as one folder, and returns the string that stands for its path.
-func (h *pkgSet) folder(name string, content map[string]generatedFile) *eval.String {
+func (h *pkgSet) folder(t *eval.Thread, name string, content map[string]generatedFile) *eval.String {
+	for sub := range content {
+		for above := path.Dir(sub); above != "."; above = path.Dir(above) {
+			if _, both := content[above]; both {
+				t.Throw("%q of %q is both a file and a folder; give one of them another name", above, name)
+			}
+		}
+	}
 	id := []string{name}
 	for _, sub := range slices.Sorted(maps.Keys(content)) {
-		id = append(id, sub, content[sub].mode, content[sub].text.S)
+		kind := content[sub].mode
+		if content[sub].link {
+			kind = "link"
+		}
+		id = append(id, sub, kind, content[sub].text.S)
 	}
 	folder := fileName(name, id...)
 	for sub, file := range content {
-		h.files[folder+"/"+sub] = file
+		h.files[strings.TrimSuffix(folder+"/"+sub, "/")] = file
 	}
 	return eval.StrContext(catalog.FilesPrefix+folder, eval.NewContext("file:"+folder))
 }
 
-// farm returns a folder that has generated files under other names.
+// farm returns a folder that has generated files, and links to anything else, under other
+// names.
 func (h *pkgSet) farm(t *eval.Thread, name string, entries *eval.List) eval.Value {
 	content := map[string]generatedFile{}
 	for _, e := range entries.Elems() {
-		under := strings.TrimPrefix(t.Text(t.Select(e, "name")), "/")
-		path := t.Interpolate(t.Select(e, "path"))
-		file, ok := h.files[strings.TrimPrefix(path.Text(), catalog.FilesPrefix)]
+		under := path.Clean("/" + t.Text(t.Select(e, "name")))[1:]
+		at := t.Interpolate(t.Select(e, "path"))
+		file, ok := h.files[strings.TrimPrefix(at.Text(), catalog.FilesPrefix)]
 		if !ok {
-			t.Unsupported("linkFarm of anything but generated files; %q is not one", under)
+			file = generatedFile{text: module.Str{S: at.Text(), Context: at.Context().Elems()}, link: true}
 		}
 		content[under] = file
 	}
 	return eval.NewAttrs(3).
 		Set("type", eval.Str("derivation")).
 		Set("name", eval.Str(name)).
-		Set("outPath", h.folder(name, content)).
+		Set("outPath", h.folder(t, name, content)).
 		Done()
 }
 

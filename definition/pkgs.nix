@@ -121,15 +121,19 @@ in
     targetPlatform = platform;
     inherit (platform) isLinux isDarwin isx86_64 isAarch64;
     shell = shell;
-    mkDerivation = builder "stdenv.mkDerivation";
+    mkDerivation = args:
+      let all = if builtins.isFunction args then lib.fix args else args; in
+      if !(all ? buildCommand) then builder "stdenv.mkDerivation"
+      else prim.runCommand "stdenv.mkDerivation" (all.name or "${all.pname}-${all.version}") (removeAttrs all [ "buildCommand" ]) all.buildCommand;
     cc = prim.package "gcc";
   };
+  stdenvNoCC = pkgs.stdenv;
   hostPlatform = platform;
   runtimeShell = shell;
   shellcheck-minimal = prim.package "shellcheck";
 
-  runCommand = prim.runCommand;
-  runCommandLocal = prim.runCommand;
+  runCommand = prim.runCommand "runCommand";
+  runCommandLocal = prim.runCommand "runCommandLocal";
   runCommandCC = name: _: builder "runCommandCC (${name})";
   makeSetupHook = builder "makeSetupHook";
   buildGoModule = builder "buildGoModule";

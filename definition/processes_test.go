@@ -46,7 +46,8 @@ func TestProcessesOfServices(t *testing.T) {
 		{text: `services.redis.c.enable = true; settings.processes.c-init = { command = "x"; environment.TZ = "own"; };`, of: "c-init", tz: "own"},
 		{text: `services.redis.c.enable = true; settings.processes.a = { command = "x"; depends_on.c-cluster-create.condition = "process_completed"; };`,
 			wrong: `"a" depends on "c-cluster-create": no service "c-cluster-create"`},
-		{text: `services.mysql.m.enable = true; services.ollama.l.enable = true; settings.processes.a = { command = "x"; environment.TZ = "UTC";
+		{text: `services.mysql.m.enable = true; services.ollama.l.enable = true; services.mongodb.d.enable = true; services.pgadmin.p = { enable = true; initialEmail = "a@b.c"; initialPassword = "p"; };
+			settings.processes.a = { command = "x"; environment.TZ = "UTC"; depends_on.d-configure.condition = "process_completed"; depends_on.p-init.condition = "process_completed";
 			depends_on.m-configure.condition = "process_completed"; depends_on.l-models.condition = "process_completed_successfully"; };`, of: "a", tz: "UTC"},
 		{text: `services.postgresql.db.enable = true; settings.processes.db-init.log_location = "x";`, wrong: `not supported: log_location of process "db-init", which is a part of service "db"; set it there`},
 	} {

@@ -11,8 +11,9 @@ import (
 	"nix2gpu/nix/module"
 )
 
-// A command is a script of pkgs.runCommand, whose result is worked out instead of built:
-// that goes for scripts that put together what is known before they run.
+// A command is a script of pkgs.runCommand, or the buildCommand of a derivation, whose result
+// is worked out instead of built: that goes for scripts that put together what is known
+// before they run, and links to anything.
 type command struct {
 	set     *pkgSet
 	vars    map[string]string
@@ -28,11 +29,12 @@ const (
 	fileVar = "\x00file" // the file of a variable that passAsFile names, before the name
 )
 
-// runCommand returns what a script makes. It is worked out when its path is first used.
+// runCommand returns what a script makes: args are the function that was called, the name of
+// the result, variables and the script. It is worked out when its path is first used.
 func (h *pkgSet) runCommand(t *eval.Thread, args []eval.Value) eval.Value {
-	name, env, pos := t.Text(args[0]), args[1], t.Pos()
+	function, name, env, pos := t.Text(args[0]), t.Text(args[1]), args[2], t.Pos()
 	out := eval.Lazy(func(t *eval.Thread) eval.Value {
-		script := t.Interpolate(args[2])
+		script := t.Interpolate(args[3])
 		c := command{set: h, vars: map[string]string{"out": outVar, "name": name}, ctx: script.Context(), made: map[string]generatedFile{}}
 		c.environment(t, env)
 		line, why := c.run(script.Text())
@@ -43,15 +45,15 @@ func (h *pkgSet) runCommand(t *eval.Thread, args []eval.Value) eval.Value {
 			if line != "" {
 				why += ": " + line
 			}
-			t.Unsupported("pkgs.runCommand (%s) builds with Nix (%s); let Nix build it and name the file that it made, or write it with pkgs.writeText", name, why)
+			t.Unsupported("pkgs.%s (%s) builds with Nix (%s); let Nix build it and name the file that it made, or write it with pkgs.writeText", function, name, why)
 		}
 		for _, line := range c.checks {
-			text := "not run, since nothing of it is in the result of runCommand " + name + ": " + line
+			text := "not run, since nothing of it is in the result of " + function + " " + name + ": " + line
 			if _, said := h.remarks[text]; !said { // a definition may be evaluated twice
 				h.remarks[text] = pos
 			}
 		}
-		if whole, ok := c.made[""]; ok {
+		if whole, ok := c.made[""]; ok && !whole.folder {
 			return h.makeFile(name, "", whole.mode, eval.StrContext(whole.text.S, c.ctx))
 		}
 		if c.link != "" {
@@ -61,7 +63,7 @@ func (h *pkgSet) runCommand(t *eval.Thread, args []eval.Value) eval.Value {
 			made.text.Context = c.ctx.Elems()
 			c.made[sub] = made
 		}
-		return h.folder(name, c.made)
+		return h.folder(t, name, c.made)
 	})
 	return eval.NewAttrs(3).Set("type", eval.Str("derivation")).Set("name", eval.Str(name)).Set("outPath", out).Done()
 }
@@ -115,9 +117,10 @@ func (c *command) run(script string) (line, why string) {
 	return "", ""
 }
 
-// wrong says why what a script has made is no result.
+// wrong says why what a script has made is no result. Folders in which nothing is become
+// parts of it.
 func (c *command) wrong() string {
-	if len(c.made) == 0 && c.link == "" {
+	if len(c.made)+len(c.folders) == 0 && c.link == "" {
 		return "nothing in it makes $out"
 	}
 	if c.link != "" && len(c.made)+len(c.folders) > 0 {
@@ -130,7 +133,7 @@ func (c *command) wrong() string {
 	}
 	for _, folder := range c.folders {
 		if !c.hasMade(folder) {
-			return "nothing is in its folder $out/" + folder
+			c.made[folder] = generatedFile{folder: true}
 		}
 	}
 	return ""
@@ -290,7 +293,7 @@ func (c *command) do(words []string, into target, line string) (why string) {
 		for _, file := range args[1:] {
 			sub, ok := insideOut(file)
 			made, there := c.made[sub]
-			if !ok || !there {
+			if !ok || !there || made.link {
 				return "it is about a file that is not there"
 			}
 			if made.mode, ok = changed(made.mode, args[0]); !ok {
@@ -313,10 +316,14 @@ func (c *command) do(words []string, into target, line string) (why string) {
 			c.made[sub] = made
 			break
 		}
-		if sub != "" || !strings.HasPrefix(args[0], "/") {
+		switch {
+		case words[0] != "ln" && sub != "" || !strings.HasPrefix(args[0], "/"):
 			return "it takes a file that only a build knows"
+		case sub == "":
+			c.link = args[0]
+		default:
+			c.made[sub] = generatedFile{text: module.Str{S: args[0]}, link: true}
 		}
-		c.link = args[0]
 	case "cat":
 		if len(args) < len(words)-1 {
 			return "it has a flag, or reads its input"
@@ -360,6 +367,9 @@ func (c *command) do(words []string, into target, line string) (why string) {
 		return "it writes a path that only a build knows"
 	}
 	made := c.made[sub]
+	if made.link {
+		return "it writes to a file that only a build knows"
+	}
 	if !into.append {
 		made.text.S = ""
 	}
@@ -401,10 +411,10 @@ func (c *command) read(word string) (generatedFile, bool) {
 	}
 	if sub, ok := insideOut(word); ok {
 		made, known := c.made[sub]
-		return made, known
+		return made, known && !made.link
 	}
 	name, ok := strings.CutPrefix(word, catalog.FilesPrefix)
 	made, known := c.set.files[name]
 	c.ctx = c.ctx.Union(eval.NewContext(made.text.Context...))
-	return made, ok && known
+	return made, ok && known && !made.link && !made.folder
 }

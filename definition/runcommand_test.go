@@ -45,6 +45,19 @@ func TestRunCommand(t *testing.T) {
 			echo 1 > $out/etc/a
 			cp $out/etc/a $out/b
 		''}/etc"; }; }`, files: "HASH-d/b: 1\n\nHASH-d/etc/a: 1\n"},
+		{text: `{ services.custom.a = { enable = true; command = "ls ${pkgs.stdenv.mkDerivation (final: {
+			pname = "d"; version = "1"; conf = pkgs.writeText "a.conf" "port 1"; buildCommand = ''
+				mkdir -p $out/plugins $out/etc
+				ln -s $conf $out/etc/conf
+				ln -s ${pkgs.redis}/bin $out/bin
+				ln -s /etc/hosts $out/$name
+			'';
+		})}"; }; }`, files: "HASH-d-1/bin: -> <redis>/bin\nHASH-d-1/d-1: -> /etc/hosts\nHASH-d-1/etc/conf: port 1\nHASH-d-1/plugins: folder"},
+		{text: `{ services.custom.a = { enable = true; command = "ls ${pkgs.linkFarm "plugins" { one = pkgs.redis; two = pkgs.writeText "a.conf" "port 1"; three = pkgs.writeTextDir "a/b" "c"; }}"; }; }`,
+			files: "HASH-b/a/b: c\nHASH-plugins/one: -> <redis>\nHASH-plugins/three: -> <file HASH-b>\nHASH-plugins/two: port 1"},
+		{text: `{ services.custom.a = { enable = true; command = "ls ${pkgs.linkFarm "plugins" { one = pkgs.redis; "one/bin/x" = pkgs.emptyFile; }}"; }; }`,
+			wrong: `"one" of "plugins" is both a file and a folder; give one of them another name`},
+		{text: `{ services.custom.a = { enable = true; command = "ls ${pkgs.runCommand "none" { } "mkdir $out"}"; }; }`, files: "HASH-none: folder"},
 		{text: `{ services.custom.a = { enable = true; command = "${pkgs.runCommand "l" { } "ln -s ${pkgs.redis}/bin/redis-cli $out"} ping"; }; }`},
 		{text: `{ services.custom.a = { enable = true; command = "ls ${pkgs.buildEnv { name = "conf"; paths = [ (pkgs.writeTextDir "zoo.cfg" "a") (pkgs.writeTextDir "log/x" "b") (pkgs.writeTextDir "zoo.cfg" "c") ]; }}"; }; }`,
 			files: "HASH-conf/log/x: b\nHASH-conf/zoo.cfg: a"},
@@ -97,7 +110,14 @@ e $none f > $out`), files: "HASH-x: abc de f\n"},
 			if f.Mode != "" {
 				mode = " " + f.Mode
 			}
-			files = append(files, name+mode+": "+f.Content.String())
+			content := f.Content.String()
+			switch {
+			case f.Folder:
+				content = "folder"
+			case len(f.Link) > 0:
+				content = "-> " + f.Link.String()
+			}
+			files = append(files, name+mode+": "+content)
 		}
 		slices.Sort(files)
 		if got := withoutHashes(strings.Join(files, "\n")); got != c.files {
@@ -118,27 +138,29 @@ e $none f > $out`), files: "HASH-x: abc de f\n"},
 // A script that the shell would understand otherwise than by its words alone is refused.
 func TestRunCommandLeavesToNix(t *testing.T) {
 	for script, why := range map[string]string{
-		"echo $out/bin > $out/a":                    "it writes a path that only a build knows",
-		"echo $longPath > $out":                     "it writes a path that only a build knows",
-		"echo $long > $out":                         "it has a variable without quotes, whose text the shell would split",
-		"echo {a,b} > $out":                         "it is more than words and one redirection",
-		"echo ~ > $out":                             "it is more than words and one redirection",
-		"echo a > # $out":                           "it is more than words and one redirection",
-		"echo -e a > $out":                          "it has a flag that changes what backslashes mean",
-		"cat -n $longPath > $out":                   "it has a flag, or reads its input",
-		"none=1\necho \"$none\" > $out":             "what comes after it depends on it",
-		"if test -e a\nthen\necho a > $out\nfi":     "what comes after it depends on it",
-		"echo a > $out\nexit 1":                     "what comes after it depends on it",
-		"runHook hook\necho a > $out":               "it has commands in a variable",
-		"echo a > $out\nchmod +x b":                 "it is about a file that is not there",
-		"echo a > $out\nchmod a-x $out":             "it has a mode that is not known here",
-		"echo a > $out\nchmod -x $out":              "it lacks a mode or a file",
-		"echo a > $out\necho b > $out/b":            "it makes both a file and a folder of one name",
-		"ln -s /etc/hosts $out\necho b > $out/b":    "$out is a link, and more is made in it",
-		"mkdir -p $out/a $out/b\necho a > $out/a/a": "nothing is in its folder $out/b",
-		"mkdir $out\ncp $longPath $out":             "it takes a file that only a build knows",
-		"echo 'a\\\nb' > $out":                      "its text goes on in the next line",
-		"echo a > $out \\":                          "the next line belongs to it",
+		"echo $out/bin > $out/a":                       "it writes a path that only a build knows",
+		"echo $longPath > $out":                        "it writes a path that only a build knows",
+		"echo $long > $out":                            "it has a variable without quotes, whose text the shell would split",
+		"echo {a,b} > $out":                            "it is more than words and one redirection",
+		"echo ~ > $out":                                "it is more than words and one redirection",
+		"echo a > # $out":                              "it is more than words and one redirection",
+		"echo -e a > $out":                             "it has a flag that changes what backslashes mean",
+		"cat -n $longPath > $out":                      "it has a flag, or reads its input",
+		"none=1\necho \"$none\" > $out":                "what comes after it depends on it",
+		"if test -e a\nthen\necho a > $out\nfi":        "what comes after it depends on it",
+		"echo a > $out\nexit 1":                        "what comes after it depends on it",
+		"runHook hook\necho a > $out":                  "it has commands in a variable",
+		"echo a > $out\nchmod +x b":                    "it is about a file that is not there",
+		"echo a > $out\nchmod a-x $out":                "it has a mode that is not known here",
+		"echo a > $out\nchmod -x $out":                 "it lacks a mode or a file",
+		"echo a > $out\necho b > $out/b":               "it makes both a file and a folder of one name",
+		"ln -s /etc/hosts $out\necho b > $out/b":       "$out is a link, and more is made in it",
+		"ln -s /etc/hosts $out/a\ncat $out/a > $out/b": "it reads a file that only a build knows",
+		"ln -s /etc/hosts $out/a\necho b >> $out/a":    "it writes to a file that only a build knows",
+		"ln -s /etc/hosts $out/a\nchmod +x $out/a":     "it is about a file that is not there",
+		"mkdir $out\ncp $longPath $out":                "it takes a file that only a build knows",
+		"echo 'a\\\nb' > $out":                         "its text goes on in the next line",
+		"echo a > $out \\":                             "the next line belongs to it",
 	} {
 		dir := folder(t, map[string]string{"nix2gpu.nix": `{ services.custom.a = { enable = true; command = "cat ${
 			pkgs.runCommand "x" { none = ""; long = "a  b"; hook = "echo"; passAsFile = [ "long" ]; } (builtins.readFile ./script)}"; }; }`, "script": script}, nil)

@@ -549,6 +549,8 @@ func TestCopyToRoot(t *testing.T) {
 	p := shop()
 	p.Files = map[string]*project.File{
 		"0123-tools/bin/hi": {Content: project.Join(project.Lit("#!"), project.PackagePath("python3", "/bin/python")), Mode: "0755"},
+		"0123-tools/etc/no": {Folder: true},
+		"0123-tools/py":     {Link: project.PackagePath("python3", "/bin/python")},
 		"4567-motd":         {Content: project.Lit("hello")},
 		"89ab-unused":       {Content: project.Lit("not copied")},
 	}
@@ -572,6 +574,7 @@ func TestCopyToRoot(t *testing.T) {
 	for name, want := range map[string]string{
 		"etc/app.conf": "0 0644 0:0 ", "usr/bin/app": "0 0755 0:0 ", "usr/local/bin/run-me": "0 0755 0:0 ", "etc/link": "2 0777 0:0 app.conf",
 		"usr/bin/hi": "0 0755 0:0 ", "motd": "0 0644 0:0 ", "unused": "",
+		"etc/no": "5 0755 0:0 ", "py": "2 0777 0:0 /opt/nix2gpu/pkgs/python3/bin/python",
 	} {
 		if shown[name] != want {
 			t.Errorf("%s: got %q, want %q", name, shown[name], want)

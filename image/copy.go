@@ -158,12 +158,21 @@ func (c *collector) generated(named string) error {
 		if !below {
 			_, sub, _ = strings.Cut(name, "-") // the part before it only identifies the content
 		}
-		content, ok := inContainer(c.b.project, f.Content)
+		text := f.Content
+		if len(f.Link) > 0 {
+			text = f.Link
+		}
+		content, ok := inContainer(c.b.project, text)
 		if !ok {
 			return fmt.Errorf("not supported: the generated file %q names what is known only once the container runs", sub)
 		}
 		n := file(deb.MergeUsr(path.Clean(sub)), content)
-		if f.Mode == "0755" {
+		switch {
+		case f.Folder:
+			n = dir(n.Name, 0o755)
+		case len(f.Link) > 0:
+			n = link(n.Name, content)
+		case f.Mode == "0755":
 			n.Mode = 0o755
 		}
 		if err := c.add(n); err != nil {

@@ -385,6 +385,10 @@ type File struct {
 	// Path: as a link, or as a copy with Mode and Owner if the user of the process may
 	// not read the original.
 	Source Text `json:"source,omitempty"`
+	// Link, instead of Content, makes one of Project.Files a link to a place where nothing
+	// need be; Folder makes it an empty folder.
+	Link   Text `json:"link,omitempty"`
+	Folder bool `json:"folder,omitempty"`
 	// Pos is where the user has written the content, line by line; nil: the content is
 	// our own.
 	Pos *Passage `json:"pos,omitempty"`

@@ -54,13 +54,14 @@ func (c *Container) EachText(visit TextVisitor) {
 // eachEnv visits the environment that every process gets.
 func (c *Container) eachEnv(visit TextVisitor) { eachValue(Owner{Field: "env"}, c.Env, visit) }
 
-// EachText calls visit with the path, the content and the source of the file.
+// EachText calls visit with the path, the content, the source and the link of the file.
 func (f *File) EachText(visit TextVisitor) { f.eachText(Owner{Field: "files"}, visit) }
 
 func (f *File) eachText(o Owner, visit TextVisitor) {
 	visit(o, &f.Path)
 	visit(o, &f.Content)
 	visit(o, &f.Source)
+	visit(o, &f.Link)
 }
 
 // EachText calls visit with every text of the process, in a stable order.

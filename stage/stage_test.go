@@ -145,6 +145,9 @@ func TestFilesAndFolders(t *testing.T) {
 	p := &project.Project{Files: map[string]*project.File{
 		"abc-hello": {Content: text(t, "#!/bin/sh\necho hello from ", project.RootPath(""), "\n"), Mode: "0755"},
 		"d/bin/x":   {Content: project.Lit("#!/bin/sh\necho x\n"), Mode: "0755"},
+		"d/empty":   {Folder: true},
+		"d/hello":   {Link: project.FilePath("abc-hello")},
+		"d/later":   {Link: project.RootPath("/made/later")},
 	}}
 	proc := &project.Process{
 		Command: project.Command{Exec: []project.Text{project.FilePath("abc-hello"), text(t, project.FilePath("d"), "/bin/x")}},
@@ -164,6 +167,16 @@ func TestFilesAndFolders(t *testing.T) {
 		}
 		if out, _ := exec.Command(l.Path).Output(); string(out) != "hello from "+s.at.Root+"\n" {
 			t.Errorf("the generated file printed %q", out)
+		}
+		d := filepath.Dir(filepath.Dir(l.Argv[1]))
+		if out, err := exec.Command(filepath.Join(d, "hello")).Output(); err != nil || len(out) == 0 {
+			t.Errorf("the link to a generated file: %q, %v", out, err)
+		}
+		if to, err := os.Readlink(filepath.Join(d, "later")); to != s.at.Root+"/made/later" {
+			t.Errorf("the link to what is not there yet: %q, %v", to, err)
+		}
+		if in, err := os.ReadDir(filepath.Join(d, "empty")); err != nil || len(in) > 0 {
+			t.Errorf("the empty folder: %v, %v", in, err)
 		}
 		info, err := os.Stat(conf)
 		if err != nil || info.Mode().Perm() != 0o600 {

@@ -105,11 +105,7 @@ func (s *Stage) generated(p *project.Project, name string, depth int) (string, e
 			continue
 		}
 		found = true
-		content, err := s.resolve(p, f.Content, escaping(f.Escape), depth+1)
-		if err != nil {
-			return "", err
-		}
-		if err := s.put(filepath.Join(folder, other), content, f.Mode, nil); err != nil {
+		if err := s.generate(p, filepath.Join(folder, other), f, depth); err != nil {
 			return "", err
 		}
 	}
@@ -117,6 +113,28 @@ func (s *Stage) generated(p *project.Project, name string, depth int) (string, e
 		return "", &Error{Kind: BadText, Msg: fmt.Sprintf("the project has no generated file %q", name)}
 	}
 	return path, nil
+}
+
+// generate makes one of the project's generated files, at path.
+func (s *Stage) generate(p *project.Project, path string, f *project.File, depth int) error {
+	switch {
+	case f.Folder:
+		if err := makeParents(path); err != nil {
+			return makeError(path, err)
+		}
+		return nil
+	case len(f.Link) > 0:
+		target, err := s.resolve(p, f.Link, plain, depth+1)
+		if err != nil {
+			return err
+		}
+		return link(path, target)
+	}
+	content, err := s.resolve(p, f.Content, escaping(f.Escape), depth+1)
+	if err != nil {
+		return err
+	}
+	return s.put(path, content, f.Mode, nil)
 }
 
 // plain is the quoter that quotes nothing.

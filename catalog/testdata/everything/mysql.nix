@@ -11,5 +11,5 @@
   services.mysql.galera = { enable = true; port = 6082; galeraCluster = { enable = true; name = "c"; sstMethod = "mariabackup"; localName = "n"; localAddress = "127.0.0.2"; nodeAddresses = [ "127.0.0.2" "127.0.0.3" ]; }; };
   services.mysql.first = { enable = true; port = 6083; galeraCluster = { enable = true; clusterAddress = "gcomm://"; }; };
   services.mysql.own = { enable = true; port = 6086; configFile = "./user.cnf"; };
-  services.mysql.file = { enable = true; initialScript = "./user-script.sql"; };
+  services.mysql.file = { enable = true; socketDir = "./user-sockets"; initialScript = "./user-script.sql"; };
 }
