@@ -2,10 +2,12 @@ package definition
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"nix2gpu/catalog"
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/flake"
 	"nix2gpu/nix/module"
@@ -22,6 +24,7 @@ type evaluation struct {
 	pkgSets map[string]*pkgSet // by system
 
 	services map[string]string                  // files of serviceModules, by type
+	replaced []string                           // of these, the aliases of our types, while only the names of services count
 	known    map[string]map[string]knownProcess // which settings.processes names, by container; nil: it is not set
 	modular  []string                           // names of services that are modules themselves, sorted
 	imports  map[string]eval.Value              // by path; a module that is imported twice is evaluated once
@@ -107,6 +110,18 @@ func (e *evaluation) open(ctx context.Context) (*containers, error) {
 	// services that are modules themselves.
 	if e.services, err = serviceModules(found); err != nil {
 		return found, err
+	}
+	// A type by the name of an alias is none: so far, what is below services.postgres counted
+	// as below services.postgresql.
+	e.replaced = slices.DeleteFunc(slices.Collect(maps.Keys(e.services)), func(typ string) bool {
+		ours, ok := catalog.Find(typ)
+		return !ok || ours.Name == typ
+	})
+	if len(e.replaced) > 0 {
+		if found, err = e.openOnce(ctx); err != nil {
+			return nil, err
+		}
+		e.replaced = nil
 	}
 	if e.modular, err = e.modularServices(ctx, found); err != nil {
 		return found, err

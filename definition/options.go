@@ -26,7 +26,10 @@ func (e *evaluation) schema() module.Schema {
 	for _, file := range e.opts.Modules {
 		out.Modules = append(out.Modules, module.FromFile(file))
 	}
-	if len(e.services) == 0 && e.known == nil && e.modular == nil {
+	for _, typ := range e.replaced {
+		options["services"].Set[typ] = module.Option{Type: module.LazyAttrsOf(module.Raw), Default: map[string]any{}}
+	}
+	if len(e.replaced) > 0 || len(e.services) == 0 && e.known == nil && e.modular == nil {
 		return out
 	}
 	types := slices.Sorted(maps.Keys(e.services))

@@ -13,6 +13,7 @@ import (
 // user's own text.
 func TestProcessesOfServices(t *testing.T) {
 	const both = `services.postgresql.db.enable = true; services.redis.db.enable = %; settings.processes.db.environment.TZ = "UTC";`
+	const withInit = `{ name, ... }: { config.outputs.settings.processes = { ${name}.command = "x"; "${name}-init".command = "y"; }; }`
 	const mine = `{ name, ... }: { config.outputs.settings.processes.${name}.command = "x"; }`
 	two := `{ perSystem.nix2gpu = { aa.settings.processes.db.environment.TZ = "1"; bb = { services.redis.db.enable = true; settings.processes.db.environment.TZ = "2"; };
 		cc = { services.memcached.db.enable = true; settings.processes.db.environment.TZ = "3"; }; }; }`
@@ -50,11 +51,14 @@ func TestProcessesOfServices(t *testing.T) {
 			settings.processes.a = { command = "x"; environment.TZ = "UTC"; depends_on.d-configure.condition = "process_completed"; depends_on.p-init.condition = "process_completed";
 			depends_on.m-configure.condition = "process_completed"; depends_on.l-models.condition = "process_completed_successfully"; };`, of: "a", tz: "UTC"},
 		{text: `services.postgresql.db.enable = true; settings.processes.db-init.log_location = "x";`, wrong: `not supported: log_location of process "db-init", which is a part of service "db"; set it there`},
+		{text: `serviceModules = [ ./postgres.nix ]; services.postgres.db.enable = true; settings.processes.db-init.environment.TZ = "theirs";`, of: "db-init", tz: "theirs"},
+		{text: `serviceModules = [ ./postgres.nix ]; services.postgres.db.enable = true; services.postgresql.own.enable = true; settings.processes.own.environment.TZ = "ours";`,
+			of: "postgresql.own", tz: "ours"},
 	} {
 		if c.container == "" {
 			c.text = "{ " + c.text + " }"
 		}
-		file := filepath.Join(folder(t, map[string]string{"nix2gpu.nix": c.text, "mine.nix": mine}, nil), "nix2gpu.nix")
+		file := filepath.Join(folder(t, map[string]string{"nix2gpu.nix": c.text, "mine.nix": mine, "postgres.nix": withInit}, nil), "nix2gpu.nix")
 		loaded, err := definition.Load(t.Context(), definition.Ref{Path: file, Container: c.container}, definition.Options{System: "x86_64-linux"})
 		var wrong []string
 		if err != nil {
