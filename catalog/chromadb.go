@@ -7,6 +7,8 @@ var chromadb = ServiceType{
 	rows: []row{
 		{"host", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
 		{"port", "port = 8000", "The port to listen on."},
+		{"dbpath", "alias dataDir"},
+		{"logFile", "inert file", "logs go to nix2gpu"},
 		{"extraArgs", "list string", "Further arguments of chroma run."},
 	},
 	table: &table{

@@ -18,7 +18,7 @@ var elasticsearch = ServiceType{
 		{"logging", "lines", "The lines of log4j2.properties; what happens is written to the service's log unless set."},
 		{"extraJavaOptions", "list string e.g. [ \"-Xmx1g\" ]", "Arguments of the Java virtual machine, such as how much memory it takes."},
 		{"extraCmdLineOptions", "list string", "Further arguments of elasticsearch."},
-		{"plugins", "list package", "Not supported: a plugin is installed into the server's own folder. Let the base or the package bring it."},
+		{"plugins", "refused list package", "the server has them in its own folder: set package or fromImage to one that has them"},
 	},
 	table: &table{
 		extra: "extraCmdLineOptions",
@@ -45,9 +45,6 @@ var elasticsearch = ServiceType{
 		ready:   ready{listener: "http", http: "/_cluster/health?wait_for_status=yellow&timeout=1s", slow: true, guard: []string{"-Expack.security.enabled", "extraConf:xpack.security.enabled", "settings.xpack.security.enabled"}},
 		success: []int{143}, // of a Java virtual machine that SIGTERM has ended: 128+15
 		finish: func(in *tableInstance, main *project.Process) {
-			if len(in.List("plugins")) > 0 {
-				in.Get("plugins").Errorf("plugins are not supported: Elasticsearch has them in its own folder\n  hint: set package or fromImage to one that has them")
-			}
 			for i := range main.Files {
 				main.Files[i].Path = in.Data("/config" + in.table.configs[i].path)
 			}

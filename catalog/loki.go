@@ -18,6 +18,7 @@ var loki = ServiceType{
 		{"grpcPort", "port = 9096", "The port for other servers of Loki."},
 		{"extraConfig", "attrs json", "The configuration, in Loki's own words, over ours."},
 		{"configuration", "alias extraConfig"},
+		{"configFile", "null file", "A file with the whole configuration, instead of extraConfig. Where it listens is said by the options for that all the same."},
 		{"extraFlags", "list string", "Further arguments of loki."},
 	},
 	table: &table{
@@ -26,10 +27,11 @@ var loki = ServiceType{
 			grafanaWeb,
 			grafanaGRPC,
 		},
-		argv: []string{"{bin/loki}", "-config.file={run/loki.yaml}", "{extraFlags...}"},
-		test: []string{"{bin/loki}", "-config.file={run/loki.yaml}", "-verify-config", "{extraFlags...}"},
+		argv: []string{"{bin/loki}", "-config.file={configFile|run/loki.yaml}", "?configFile -server.http-listen-address={web.host}", "?configFile -server.http-listen-port={web.port}",
+			"?configFile -server.grpc-listen-address={grpc.host}", "?configFile -server.grpc-listen-port={grpc.port}", "{extraFlags...}"},
+		test: []string{"{bin/loki}", "-config.file={configFile|run/loki.yaml}", "-verify-config", "{extraFlags...}"},
 		dirs: []string{"{data} 0750 keep"},
-		configs: []config{{path: "/loki.yaml", format: "json", overlay: []string{"extraConfig"}, base: slices.Concat(grafanaServer, []entry{
+		configs: []config{{path: "/loki.yaml", format: "json", instead: "configFile", overlay: []string{"extraConfig"}, base: slices.Concat(grafanaServer, []entry{
 			{"common/instance_addr", "{web.at}"}, {"common/path_prefix", "{data}"},
 			{"common/storage/filesystem/chunks_directory", "{data/chunks}"}, {"common/storage/filesystem/rules_directory", "{data/rules}"},
 			{"common/replication_factor", 1}, {"common/ring/kvstore/store", "inmemory"},

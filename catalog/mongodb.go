@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -18,6 +19,10 @@ var mongodb = ServiceType{
 		{"user", "string = default", "The name of a user of the database who may do everything, made when missing; \"\" makes none."},
 		{"password", "null secret", "Its password; \"password\", which everyone knows, unless set. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
 		{"passwordFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."},
+		{"initialRootPasswordFile", "null key", "Such a file for a user called root, in the words of NixOS, instead of user and passwordFile."},
+		{"dbpath", "alias dataDir"},
+		{"pidFile", "inert string", "the server is known without it"},
+		{"mongoshPackage", "refused package", "set package to one that has mongosh as well"},
 		{"enableAuth", "bool", "Whether clients must log in. The password must be set then."},
 		{"replSetName", "null string", "The name of a replica set that this server begins, alone: transactions and change streams need one."},
 		{"initialScript", "null file", "JavaScript that mongosh runs in the database test, once: when the server first serves."},
@@ -45,7 +50,15 @@ var mongodb = ServiceType{
 
 // mongodbSetUp makes the replica set and the user, and runs the script, by the server's own client.
 func mongodbSetUp(in *tableInstance, main *project.Process) {
-	password := in.secretText(in.Config, "password", "password")
+	user, password := in.Str("user"), in.secretText(in.Config, "password", "password")
+	if root := "initialRootPasswordFile"; in.Has(root) {
+		for _, option := range []string{"password", "passwordFile", "user"} {
+			if in.IsSet(option) {
+				in.Get(root).Errorf("%s and %s must not both be set\n  hint: %s makes the user root; leave out one of them", root, option, root)
+			}
+		}
+		user, password = module.Str{S: "root"}, in.secretText(in.Config, "initialRootPassword", "password")
+	}
 	_, keyFile, _ := in.said([]string{"--keyFile", "extraConfig:security.keyFile", "settings.security.keyFile"})
 	said, at, _ := in.said([]string{"extraConfig:security.authorization", "settings.security.authorization"})
 	switch {
@@ -60,12 +73,12 @@ func mongodbSetUp(in *tableInstance, main *project.Process) {
 		at = nil
 	}
 	switch {
-	case at != nil && in.String("user") != "" && password == nil:
-		in.Get(at...).Errorf("where clients must log in, the password of %q must not be the one that everyone knows\n  hint: set password or passwordFile", in.String("user"))
+	case at != nil && user.S != "" && password == nil:
+		in.Get(at...).Errorf("where clients must log in, the password of %q must not be the one that everyone knows\n  hint: set password or passwordFile", user.S)
 	case at != nil && in.Has("replSetName") && keyFile == nil:
 		in.Get("replSetName").Errorf("where clients must log in, MongoDB takes part in a replica set only with a key that its members share\n  hint: set settings.security.keyFile to the path of a file that only the server can read")
 	}
-	if in.String("user") == "" && !in.Has("replSetName") && !in.Has("initialScript") {
+	if user.S == "" && !in.Has("replSetName") && !in.Has("initialScript") {
 		return
 	}
 	client := in.bounds["client"][0]
@@ -78,8 +91,8 @@ func mongodbSetUp(in *tableInstance, main *project.Process) {
 		}
 	}
 	set("HOME", in.DataDir(), false) // where mongosh keeps what it does
-	if in.String("user") != "" {
-		set("NIX2GPU_USER", in.place.Text(in.Str("user")), false)
+	if user.S != "" {
+		set("NIX2GPU_USER", in.place.Text(user), false)
 		set("NIX2GPU_PASSWORD", orText(password, "password"), true)
 	}
 	set("NIX2GPU_SET", in.value("replSetName"), false)

@@ -198,7 +198,7 @@ func (m *nixosModule) works(t *testing.T, o nixosOption, path string) {
 	t.Helper()
 	definition := m.definition(o.without)
 	if path == "enable" {
-		definition, o.value = "{ services."+m.typ+".a = { }; }", `~ description = "";` // which is enabled anyway
+		definition, o.value = "{ services."+m.typ+".a = { "+m.base+" }; }", `~ description = "";` // which is enabled anyway
 	}
 	render := func(what, definition string) string {
 		p, err := generate(t, "t.nix", definition)

@@ -11,6 +11,7 @@ var openWebUI = ServiceType{
 		{"port", "port = 1111", "The port to listen on."},
 		{"secretKey", "null secret", "What sessions are signed with. Unless set, Open WebUI makes one, and keeps it in dataDir. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
 		{"secretKeyFile", "null key", "A file that holds that key, read at each start with the rights of whoever starts nix2gpu."},
+		{"stateDir", "alias dataDir"},
 		{"extraArgs", "list string", "Further arguments of open-webui serve. What else there is to say is said by environment."},
 	},
 	table: &table{

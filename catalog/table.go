@@ -124,7 +124,11 @@ func generateTable(in *Instance) {
 		r.main.Dir, _ = r.word(r.table.dir)
 	}
 	for i := range r.table.configs {
-		r.main.Files = append(r.main.Files, r.table.configs[i].file(r))
+		if c := &r.table.configs[i]; c.instead == "" || !in.Has(c.instead) {
+			r.main.Files = append(r.main.Files, c.file(r))
+		} else {
+			c.unused(r)
+		}
 	}
 	r.main.Shutdown.Signal = r.table.stop
 	r.main.SuccessCode = slices.Clone(r.table.success)

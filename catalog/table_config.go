@@ -14,6 +14,7 @@ import (
 type config struct {
 	path    string   // with a slash in front
 	format  string   // json, which is YAML as well; yaml, of which each key is a line; ini; or what is between a key and its value in lines
+	instead string   // the option with a file of the user's, which takes the place of this one
 	base    []entry  // in a file of ini, the keys are "section/key", and the section "@" is named as the instance
 	overlay []string // options that are merged over base, the strongest last
 	tail    []string // options with lines for the end, which win over those of base
@@ -62,6 +63,15 @@ func (f *config) file(in *tableInstance, more ...entry) project.File {
 		b.endLine()
 	}
 	return project.File{Path: in.RunDir(f.path), Content: b.text, Mode: "0640", Escape: escape}
+}
+
+// unused notes that options have no effect beside a file of the user's.
+func (f *config) unused(in *tableInstance) {
+	for _, option := range slices.Concat(f.overlay, f.tail) {
+		if in.IsSet(option) {
+			in.note(in.Get(option), "%s has no effect: %s is the whole configuration", option, f.instead)
+		}
+	}
 }
 
 // entries are those whose conditions hold.

@@ -17,6 +17,7 @@ var tempo = ServiceType{
 		{"majorVersion", "2..3 = 3", "The major version of Tempo: 2 does not know the settings of the live store, and does not start with them."},
 		{"extraConfig", "attrs json", "The configuration, in Tempo's own words, over ours."},
 		{"settings", "alias extraConfig"},
+		{"configFile", "null file", "A file with the whole configuration, instead of extraConfig. Where it listens is said by the options for that all the same."},
 		{"extraFlags", "list string", "Further arguments of tempo."},
 	},
 	table: &table{
@@ -28,9 +29,10 @@ var tempo = ServiceType{
 			{name: "otlpGrpc", port: "otlpGrpcPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.grpc.endpoint"}},
 			{name: "otlpHttp", port: "otlpHttpPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.http.endpoint"}},
 		},
-		argv: []string{"{bin/tempo}", "-config.file={run/tempo.yaml}", "{extraFlags...}"},
+		argv: []string{"{bin/tempo}", "-config.file={configFile|run/tempo.yaml}", "?configFile -server.http-listen-address={web.host}", "?configFile -server.http-listen-port={web.port}",
+			"?configFile -server.grpc-listen-port={grpc.port}", "{extraFlags...}"},
 		dirs: []string{"{data} 0750 keep"},
-		configs: []config{{path: "/tempo.yaml", format: "json", overlay: []string{"extraConfig"}, base: slices.Concat(grafanaServer, []entry{
+		configs: []config{{path: "/tempo.yaml", format: "json", instead: "configFile", overlay: []string{"extraConfig"}, base: slices.Concat(grafanaServer, []entry{
 			{"distributor/receivers/otlp/protocols/grpc/endpoint", "?otlpGrpcPort {otlpGrpc}"}, {"distributor/receivers/otlp/protocols/http/endpoint", "?otlpHttpPort {otlpHttp}"},
 			{"storage/trace/backend", "local"}, {"storage/trace/wal/path", "{data/wal}"}, {"storage/trace/local/path", "{data/blocks}"},
 			{"live_store/wal/path", "?majorVersion=3 {data/live-store/traces}"}, {"live_store/shutdown_marker_dir", "?majorVersion=3 {data/live-store/shutdown-marker}"},

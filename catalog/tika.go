@@ -8,6 +8,7 @@ var tika = ServiceType{
 	Doc: "Tika, which takes text out of documents. Written after its documentation, and not yet tried with a real server.",
 	rows: []row{
 		{"host", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
+		{"listenAddress", "alias host"},
 		{"port", "port = 9998", "The port to listen on."},
 		{"jar", "null file e.g. ./tika-server-standard-3.0.0.jar", "The server as Apache publishes it, which Java runs; unless set, the program tika-server."},
 		{"enableOcr", "bool = true", "Whether text in pictures is read, by Tesseract."},

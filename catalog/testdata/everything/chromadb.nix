@@ -1,1 +1,1 @@
-{ services.chromadb.all = { enable = true; host = "127.0.0.2"; port = 6126; extraArgs = [ "/workspace/user-config.yaml" ]; }; }
+{ services.chromadb.all = { enable = true; host = "127.0.0.2"; port = 6126; logFile = "/x"; extraArgs = [ "/workspace/user-config.yaml" ]; }; }
