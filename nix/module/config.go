@@ -75,10 +75,13 @@ type Origin struct {
 	IsOption bool
 }
 
-// Pos returns the first position of o, or the zero Pos.
+// Pos returns the first position of o in the user's files, or the zero Pos: the text of a
+// default is in none.
 func (o Origin) Pos() Pos {
-	if len(o.Assignments) > 0 {
-		return o.Assignments[0]
+	for _, p := range o.Assignments {
+		if !strings.HasPrefix(p.File(), ofDefault) {
+			return p
+		}
 	}
 	return Pos{}
 }

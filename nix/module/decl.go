@@ -213,6 +213,9 @@ func (o *option) defaultFrom(t *eval.Thread, g *Option) eval.Value {
 	return sys.value(v)
 }
 
+// ofDefault begins the name of the text of a default.
+const ofDefault = "default of "
+
 // evalExpr evaluates a default that is Nix source, with all module arguments in scope.
 func (o *option) evalExpr(t *eval.Thread, x Expr) eval.Value {
 	tr := o.level.tree
@@ -223,7 +226,7 @@ func (o *option) evalExpr(t *eval.Thread, x Expr) eval.Value {
 	if tr.name != "" {
 		scope["name"] = eval.Str(tr.name)
 	}
-	return t.EvalText("default of "+showPath(o.slot.loc), string(x), "/", scope)
+	return t.EvalText(ofDefault+showPath(o.slot.loc), string(x), "/", scope)
 }
 
 func (o *option) fromNix(m *merging, d decl, out *declaration) *typeInfo {
