@@ -13,7 +13,7 @@ import (
 func Builtins() []*Builtin {
 	all := slices.Concat(listBuiltins(), stringBuiltins(), attrBuiltins(), mathBuiltins(), typeBuiltins(),
 		controlBuiltins(), pathBuiltins(), sourceBuiltins(), contextBuiltins(), dataBuiltins(), hashBuiltins(),
-		derivationBuiltins(), storeBuiltins())
+		derivationBuiltins(), storeBuiltins(), flakeRefBuiltins())
 	slices.SortFunc(all, func(a, b *Builtin) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

@@ -4,7 +4,7 @@ let
   inherit (builtins) attrNames attrValues elemAt foldl' head isAttrs length listToAttrs mapAttrs tail;
 in
 rec {
-  inherit (builtins) attrNames attrValues listToAttrs mapAttrs hasAttr getAttr
+  inherit (builtins) attrNames attrValues isAttrs listToAttrs mapAttrs hasAttr getAttr
     removeAttrs intersectAttrs catAttrs zipAttrsWith;
 
   nameValuePair = name: value: { inherit name value; };
@@ -162,6 +162,7 @@ rec {
   getMan = getOutput "man";
   getInclude = getOutput "include";
   getStatic = getOutput "static";
+  chooseDevOutputs = map getDev;
   getFirstOutput = names: pkg:
     let found = lib.findFirst (name: pkg ? ${name}) null names;
     in if found == null then pkg else getOutput found pkg;

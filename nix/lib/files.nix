@@ -35,7 +35,7 @@ let
     path == root || (filter path type && taken filter root (dirOf path) "directory");
 in
 rec {
-  pathType = path: (readDir (dirOf path)).${baseNameOf path};
+  pathType = builtins.readFileType;
   pathIsDirectory = path: builtins.pathExists path && pathType path == "directory";
   pathIsRegularFile = path: builtins.pathExists path && pathType path == "regular";
   listFilesRecursive = dir:
@@ -44,17 +44,38 @@ rec {
         let path = dir + "/${name}";
         in if (readDir dir).${name} == "directory" then listFilesRecursive path else [ path ])
       (attrNames (readDir dir));
-  packagesFromDirectoryRecursive = { callPackage, directory, ... }:
+  # A folder with package.nix is a package; another one is the set of what is in it,
+  # with newScope a scope.
+  packagesFromDirectoryRecursive = { callPackage, directory, newScope ? null }:
     let
-      one = name: kind:
-        let path = directory + "/${name}"; in
-        if kind == "directory" then
-          { inherit name; value = packagesFromDirectoryRecursive { inherit callPackage; directory = path; }; }
-        else if lib.hasSuffix ".nix" name then { name = lib.removeSuffix ".nix" name; value = callPackage path { }; }
-        else null;
+      below = scope: lib.concatMapAttrs
+        (name: kind:
+          let path = directory + "/${name}"; in
+          if kind == "directory" then { ${name} = packagesFromDirectoryRecursive (scope // { directory = path; }); }
+          else if kind != "regular" then throw "packagesFromDirectoryRecursive: ${toString path} is neither a file nor a folder"
+          else if lib.hasSuffix ".nix" name then { ${lib.removeSuffix ".nix" name} = scope.callPackage path { }; }
+          else { })
+        (readDir directory);
     in
     if builtins.pathExists (directory + "/package.nix") then callPackage (directory + "/package.nix") { }
-    else builtins.listToAttrs (builtins.filter (x: x != null) (lib.mapAttrsToList one (readDir directory)));
+    else if newScope == null then below { inherit callPackage; }
+    else lib.recurseIntoAttrs (lib.makeScope newScope (self: below { inherit (self) callPackage newScope; }));
+  haskellPathsInDir = dir: lib.filterAttrs (name: path: builtins.pathExists (path + "/${name}.cabal"))
+    (builtins.mapAttrs (name: _: dir + "/${name}") (readDir dir));
+  # The nearest folder from a file upwards with a name that a regular expression matches.
+  locateDominatingFile = pattern: file:
+    let
+      go = path:
+        let matches = builtins.filter (m: m != null) (map (builtins.match pattern) (attrNames (readDir path))); in
+        if matches != [ ] then { inherit path matches; }
+        else if toString path == "/" then null
+        else go (dirOf path);
+    in
+    go (if toString file == "/" || (readDir (dirOf file)).${baseNameOf file} or null == "directory" then file else dirOf file);
+  resolveDefaultNix = v:
+    if pathIsDirectory v then v + "/default.nix"
+    else if builtins.isString v && lib.hasSuffix "/" v then v + "default.nix"
+    else v;
 
   # A source stays where it is. What its filter leaves out is not copied.
   cleanSource = src: cleanSourceWith { filter = cleanSourceFilter; inherit src; };
@@ -78,7 +99,17 @@ rec {
       inherit origSrc;
       filter = both;
       name = if name != null then name else if below then src.name else "source";
-      outPath = builtins.path { path = origSrc; filter = both; };
+      outPath = builtins.path { path = origSrc; filter = both; name = if name != null then name else if below then src.name else "source"; };
+    };
+  # The same source; its filter tells of each file that it is asked about.
+  traceSource = src:
+    let all = cleanSourceWith { inherit src; }; in
+    cleanSourceWith {
+      src = all.origSrc;
+      inherit (all) name;
+      filter = path: type:
+        let taken = all.filter path type; in
+        builtins.trace "${all.name}.filter ${path} = ${lib.boolToString taken}" taken;
     };
   sourceByRegex = src: regexes:
     let root = toString (if isCleaned src then src.origSrc else src); in
@@ -90,10 +121,87 @@ rec {
     inherit src;
     filter = path: type: type == "directory" || lib.any (s: lib.hasSuffix s (baseNameOf (toString path))) suffices;
   };
-  canCleanSource = src: isCleaned src || !lib.isStorePath (toString src);
+  # In a glob, * stands for any text of a name, and ** for any folders.
+  sourceByGlobs = src: globs:
+    let
+      root = toString (if isCleaned src then src.origSrc else src);
+      names = text: builtins.filter builtins.isString (builtins.split "/" text);
+      regex = name: lib.concatMapStrings (p: if builtins.isList p then "[^/]*" else lib.escapeRegex p) (builtins.split "\\*+" name);
+      fits = glob: path: type:
+        if path == [ ] then glob == [ ] || type == "directory" || type == "symlink"
+        else if glob == [ ] then false
+        else
+          let
+            rest = builtins.tail glob;
+            here = pattern: builtins.match (regex pattern) (builtins.head path) != null;
+          in
+          if builtins.head glob == "**" then
+            rest == [ ] || (if here (builtins.head rest) then fits rest path type else fits glob (builtins.tail path) type)
+          else here (builtins.head glob) && fits rest (builtins.tail path) type;
+      wanted = map (glob: fits (names glob)) globs;
+    in cleanSourceWith {
+      inherit src;
+      filter = path: type: let parts = names (lib.removePrefix "${root}/" path); in lib.any (fit: fit parts type) wanted;
+    };
+  canCleanSource = src: isCleaned src || !pathHasContext (toString src);
+  pathHasContext = builtins.hasContext;
+
+  # What HEAD of a repository stands for: { value; } or { error; }.
+  headOf = dir:
+    let
+      text = lib.fileContents;
+      below = base: path: if lib.strings.hasPrefix "/" path then path else "${toString base}/${path}";
+      ref = name: dir:
+        let
+          file = "${toString dir}/${name}";
+          link = builtins.match "gitdir: (.*)" (text dir); # of a work tree or a submodule
+          gitDir = below (dirOf dir) (builtins.head link);
+          shared = below gitDir (lib.removeSuffix "/" (if pathIsRegularFile "${gitDir}/commondir" then text "${gitDir}/commondir" else gitDir));
+          next = builtins.match "ref: (.*)" (text file);
+          packed = builtins.filter (m: m != null)
+            (map (builtins.match "([a-z0-9]+) ${lib.escapeRegex name}") (lib.splitString "\n" (builtins.readFile "${toString dir}/packed-refs")));
+        in
+        if pathIsRegularFile dir then
+          if link == null then { error = "${toString dir} names no repository"; }
+          else ref (lib.removePrefix "${shared}/" "${gitDir}/${name}") shared
+        else if pathIsRegularFile file then (if next == null then { value = text file; } else ref (builtins.head next) dir)
+        else if !(pathIsRegularFile "${toString dir}/packed-refs") then { error = "${toString dir} is not the .git of a repository"; }
+        else if packed == [ ] then { error = "${toString dir} has no ${name}"; }
+        else { value = builtins.head (builtins.head packed); };
+    in ref "HEAD" dir;
+  pathIsGitRepo = dir: headOf dir ? value;
+  commitIdFromGitRepo = dir: let head = headOf dir; in head.value or (throw "commitIdFromGitRepo: ${head.error}");
+
+  # Names of sources, from what they are fetched from.
+  urlToName = url:
+    let
+      base = baseNameOf (lib.removeSuffix "/" (lib.last (lib.splitString ":" (toString url))));
+      bare = name:
+        let m = builtins.match "(.*)\\.(git|tar|zip|gz|tgz|bz|tbz|bz2|tbz2|lzma|txz|xz|zstd)" name;
+        in if m == null then name else bare (builtins.head m);
+    in bare base;
+  shortRev = rev:
+    let
+      base = baseNameOf (toString rev);
+      version = builtins.match "([A-Za-z]+[-_. ]?)*(v)?([0-9.]+.*)" base;
+    in
+    if builtins.match "[a-f0-9]+" base != null then builtins.substring 0 7 base
+    else if version != null then lib.last version
+    else base;
+  revOrTag = rev: tag: if tag != null then tag else if rev != null then rev else "HEAD";
+  repoRevToName = kind: repo: rev: suffix:
+    let part = v: lib.optionalString (v != null) "-${v}"; in
+    {
+      source = "source";
+      versioned = repoRevToName "full" repo rev null;
+      full = "${urlToName repo}${part (if rev == null then null else shortRev rev)}${part suffix}-source";
+    }.${kind} or (throw "repoRevToName: the kind must be source, versioned or full, not ${kind}");
 
   path = {
     append = root: sub: root + "/${sub}";
+    hasStorePathPrefix = p:
+      if !isPath p then throw "lib.path.hasStorePathPrefix: the argument must be a path, not a ${builtins.typeOf p}"
+      else builtins.match "${lib.escapeRegex builtins.storeDir}/([0-9a-z]{32}-.*|[0-9a-z]{52}.*)" (toString p) != null;
     hasPrefix = prefix: p: toString prefix == "/" || p == prefix || lib.strings.hasPrefix "${toString prefix}/" (toString p);
     removePrefix = prefix: p: path.subpath.normalise (lib.removePrefix "/" (lib.removePrefix (toString prefix) (toString p)));
     splitRoot = p: { root = /.; subpath = path.removePrefix /. p; };
@@ -131,6 +239,7 @@ rec {
           has = path: type: all.has path type && taken src.filter (toString src.origSrc) path type;
         }
       else filesOf src;
+    empty = none;
     isFileset = x: isPath x || x._type or null == "fileset";
     toList = files: let set = filesOf files; in
       if set.base == null then [ ] else map (p: /. + p) (listed set set.base);

@@ -55,7 +55,18 @@ rec {
       sections = lib.concatMapAttrs flat set;
     in toINI { mkSectionName = section; mkKeyValue = line; listsAsDuplicateKeys = true; } sections;
 
-  toDhall = { }: throw "lib.generators.toDhall: not supported";
+  mkDconfKeyValue = mkKeyValueDefault { mkValueString = v: toString (lib.gvariant.mkValue v); } "=";
+  toDconfINI = toINI { mkKeyValue = mkDconfKeyValue; };
+
+  toDhall = { }@options: v:
+    let text = toDhall options; in
+    if isAttrs v then "{ ${lib.concatMapAttrsStringSep ", " (name: x: "${name} = ${text x}") v} }"
+    else if isList v then "[ ${lib.concatMapStringsSep ", " text v} ]"
+    else if isInt v then "${lib.optionalString (v >= 0) "+"}${toString v}"
+    else if isBool v then (if v then "True" else "False")
+    else if isFunction v then throw "generators.toDhall: a function cannot be written"
+    else if v == null then throw "generators.toDhall: null cannot be written"
+    else builtins.toJSON v;
 
   toJSON = { }: builtins.toJSON;
   toYAML = toJSON; # JSON is YAML

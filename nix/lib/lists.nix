@@ -122,5 +122,19 @@ rec {
         let i = findFirstIndex (y: y == x) 0 ys; in take i ys ++ drop (i + 1) ys;
     in go xs [ ];
 
+  # From the first element back along what is before it, to one that has nothing before
+  # it, or with stop to a cycle.
+  listDfs = stop: before: xs:
+    let
+      go = here: visited: rest:
+        let
+          loops = filter (x: before x here) visited;
+          parts = builtins.partition (x: before x here) rest;
+        in
+        if stop && loops != [ ] then { cycle = here; inherit loops visited rest; }
+        else if parts.right == [ ] then { minimal = here; inherit visited rest; }
+        else go (head parts.right) ([ here ] ++ visited) (tail parts.right ++ parts.wrong);
+    in go (head xs) [ ] (tail xs);
+
   joinLists = sep: xss: concatLists (lib.intersperse [ sep ] xss);
 }

@@ -25,7 +25,7 @@ rec {
   teams = prim.anybody or { };
   sourceTypes = builtins.listToAttrs (map
     (name: { inherit name; value = { shortName = name; isSource = name == "fromSource"; }; })
-    [ "fromSource" "binaryNativeCode" "binaryBytecode" "binaryFirmware" ]);
+    [ "fromSource" "binaryNativeCode" "binaryBytecode" "binaryFirmware" "obfuscatedCode" ]);
 
   platforms = {
     all = systems.doubles.all;
@@ -69,15 +69,35 @@ rec {
     if lib.hasInfix "/" program then throw "getExe': ${builtins.toJSON program} is a path, and must be the name of a program"
     else "${lib.getBin pkg}/bin/${program}";
 
-  addMetaAttrs = meta: pkg: pkg // { meta = pkg.meta or { } // meta; };
+  addMetaAttrs = meta: pkg:
+    if pkg ? overrideAttrs then pkg.overrideAttrs (old: { meta = old.meta or { } // meta; })
+    else pkg // { meta = pkg.meta or { } // meta; };
   setName = name: pkg: pkg // { inherit name; };
-  appendToName = suffix: pkg: pkg // { name = "${lib.getName pkg}-${suffix}${lib.optionalString (lib.getVersion pkg != "") "-${lib.getVersion pkg}"}"; };
+  updateName = f: pkg: pkg // { name = f pkg.name; };
+  appendToName = suffix: updateName (name: let n = builtins.parseDrvName name; in "${n.name}-${suffix}-${n.version}");
+  mapDerivationAttrset = f: builtins.mapAttrs (_: v: if lib.isDerivation v then f v else v);
+  defaultPriority = 5;
   setPrio = priority: addMetaAttrs { inherit priority; };
   lowPrio = setPrio 10;
   hiPrio = setPrio (-10);
+  lowPrioSet = mapDerivationAttrset lowPrio;
+  hiPrioSet = mapDerivationAttrset hiPrio;
   dontDistribute = addMetaAttrs { hydraPlatforms = [ ]; };
-  availableOn = platform: pkg: builtins.elem platform.system (pkg.meta.platforms or [ platform.system ]);
-  getLicenseFromSpdxId = id: lib.findFirst (l: l.spdxId == id) { shortName = id; } (builtins.attrValues licenses);
+  # A pattern is the name of a system, or a set of which a platform has all.
+  platformMatch = platform: pattern:
+    if builtins.isString pattern then platform.system or null == pattern
+    else lib.matchAttrs (if pattern ? parsed then pattern else { parsed = pattern; }) platform;
+  availableOn = platform: pkg:
+    let listed = builtins.any (platformMatch platform); in
+    (pkg ? meta.platforms -> listed pkg.meta.platforms) && !(listed (pkg.meta.badPlatforms or [ ]));
+  licensesSpdx = lib.mapAttrs' (_: l: { name = l.spdxId; value = l; }) (lib.filterAttrs (_: l: l ? spdxId) licenses);
+  getLicenseFromSpdxId = id: getLicenseFromSpdxIdOr id
+    (lib.warn "getLicenseFromSpdxId: there is no licence ${id}" { shortName = id; spdxId = id; });
+  getLicenseFromSpdxIdOr =
+    let lower = lib.mapAttrs' (id: value: { name = lib.toLower id; inherit value; }) licensesSpdx;
+    in id: default: lower.${lib.toLower id} or default;
+  cpeFullVersionWithVendor = vendor: version: { inherit vendor version; update = "*"; };
   fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-  fakeSha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+  fakeSha256 = lib.strings.replicate 64 "0";
+  fakeSha512 = lib.strings.replicate 128 "0";
 }

@@ -36,6 +36,7 @@ rec {
     mkIf (isAssigned option) (mkOverride (option.highestPrio or defaultOverridePriority) (f option.value));
   isAssigned = option: lib.isOption option && option.isDefined;
 
+  mkAliasIfDef = option: mkIf option.isDefined;
   mkAliasOptionModule = from: to: doRename { inherit from to; visible = true; warn = false; use = x: x; };
   mkAliasOptionModuleMD = mkAliasOptionModule;
   mkRenamedOptionModule = from: to: doRename {
@@ -84,16 +85,23 @@ rec {
   };
 
   mkChangedOptionModule = from: to: change: mkMergedOptionModule [ from ] to change;
-  mkMergedOptionModule = froms: to: mergeFn: { config, options, ... }: {
+  mkMergedOptionModule = froms: to: mergeFn: { config, options, ... }: let
+    assigned = from: lib.getAttrFromPath from config != "_mkMergedOptionModule";
+  in {
     options = lib.foldl' lib.recursiveUpdate { } (map
       (path: lib.setAttrByPath path (lib.mkOption {
         visible = false;
         default = "_mkMergedOptionModule";
       }))
       froms);
-    config = lib.setAttrByPath to (mkMerge (lib.optional
-      (builtins.any (from: lib.getAttrFromPath from config != "_mkMergedOptionModule") froms)
-      (mergeFn config)));
+    config = mkMerge [
+      (lib.optionalAttrs (options ? warnings) {
+        warnings = map
+          (from: "the option `${lib.showOption from}' (assigned in ${lib.showFiles (lib.getAttrFromPath from options).files}) has become `${lib.showOption to}', which has another type: see its documentation")
+          (builtins.filter assigned froms);
+      })
+      (lib.setAttrByPath to (mkMerge (lib.optional (builtins.any assigned froms) (mergeFn config))))
+    ];
   };
 
   importApply = file: args: setDefaultModuleLocation file (import file args);
@@ -112,15 +120,18 @@ rec {
     else if cfg._type or "" == "if" then map (builtins.mapAttrs (_: mkIf cfg.condition)) (pushDownProperties cfg.content)
     else if cfg._type or "" == "override" then map (builtins.mapAttrs (_: mkOverride cfg.priority)) (pushDownProperties cfg.content)
     else [ cfg ];
-  filterOverrides = defs:
+  # f applied to a value within its properties.
+  mapDefinitionValue = f: def:
+    let inside = { merge = "contents"; "if" = "content"; override = "content"; order = "content"; definition = "value"; }.${def._type or ""} or null; in
+    if inside == null then f def
+    else def // { ${inside} = (if inside == "contents" then map else (x: x)) (mapDefinitionValue f) def.${inside}; };
+  filterOverrides = defs: (filterOverrides' defs).values;
+  filterOverrides' = defs:
     let
       priority = d: if d.value._type or "" == "override" then d.value.priority else defaultOverridePriority;
-      best = builtins.foldl' (p: d: lib.min p (priority d)) 9999 defs;
-    in builtins.concatMap
-      (d:
-        if priority d != best then [ ]
-        else [ (if d.value._type or "" == "override" then d // { value = d.value.content; } else d) ])
-      defs;
+      highestPrio = if builtins.length defs == 1 then priority (builtins.head defs) else builtins.foldl' (p: d: lib.min p (priority d)) 9999 defs;
+      bare = d: if d.value._type or "" == "override" then d // { value = d.value.content; } else d;
+    in { inherit highestPrio; values = map bare (builtins.filter (d: priority d == highestPrio) defs); };
   sortProperties = defs:
     let
       order = d: if d.value._type or "" == "order" then d.value.priority else defaultOrderPriority;
@@ -128,17 +139,89 @@ rec {
     in map bare (builtins.sort (a: b: order a < order b) defs);
   mergeDefinitions = loc: type: defs:
     let
-      all = builtins.concatMap (d: map (value: d // { inherit value; }) (dischargeProperties d.value)) defs;
-      final = sortProperties (filterOverrides all);
+      all = builtins.concatMap
+        (d: map (v: if v._type or null == "definition" then v else d // { value = v; }) (dischargeProperties d.value))
+        defs;
+      filtered = filterOverrides' all;
+      final = sortProperties filtered.values;
       wrong = lib.findFirst (d: !type.check d.value) null final;
     in rec {
       isDefined = final != [ ];
       defsFinal = final;
+      defsFinal' = { values = final; inherit (filtered) highestPrio; };
       mergedValue =
-        if !isDefined then throw "the option `${lib.showOption loc}' was accessed but has no value assigned"
+        if !isDefined && type.emptyValue ? value then type.emptyValue.value
+        else if !isDefined then throw "the option `${lib.showOption loc}' was accessed but has no value assigned"
         else if wrong != null then
           throw "a value assigned to `${lib.showOption loc}' is not of type `${type.description}'. Assigned:${lib.options.showDefs [ wrong ]}"
         else type.merge loc final;
       optionalValue = if isDefined then { value = mergedValue; } else { };
     };
+
+  # The value and the priority of each attribute that is assigned to an option of type attrsOf.
+  mergeAttrDefinitionsWithPrio = option:
+    let
+      elem = option.type.nestedTypes.elemType;
+      defs = builtins.concatMap (d: map (value: builtins.mapAttrs (_: v: d // { value = v; }) value) (pushDownProperties d.value))
+        option.definitionsWithLocations;
+    in
+    if !(builtins.elem option.type.name [ "attrsOf" "lazyAttrsOf" ]) then
+      throw "mergeAttrDefinitionsWithPrio: `${lib.showOption option.loc}' must be of type attrsOf, not ${option.type.name}"
+    else builtins.mapAttrs
+      (name: defs:
+        let merged = mergeDefinitions (option.loc ++ [ name ]) elem defs;
+        in { value = merged.mergedValue; inherit (merged.defsFinal') highestPrio; })
+      (lib.zipAttrs defs);
+
+  # An option as evalModules makes it, from a declaration and assignments. The engine
+  # does it: for it, both are modules.
+  evalOptionValue = loc: option: defs:
+    let
+      name = lib.last loc;
+      evaluated = evalModules {
+        prefix = lib.init loc;
+        modules = [ { _file = builtins.head (option.declarations or [ lib.unknownModule ]); options.${name} = option; } ]
+          ++ map (d: { _file = toString d.file; config.${name} = d.value; }) defs;
+      };
+    in evaluated.options.${name};
+  # One declaration from several: modules with options and _file.
+  mergeOptionDecls = loc: decls:
+    let
+      name = lib.last loc;
+      option = (evalModules {
+        prefix = lib.init loc;
+        modules = map (d: { _file = d._file; options.${name} = d.options; }) (lib.reverseList decls);
+      }).options.${name};
+    in builtins.removeAttrs option [ "value" "definitions" "definitionsWithLocations" "files" "isDefined" "highestPrio" "__toString" "valueMeta" ];
+  fixupOptionType = _: option:
+    if option.type.getSubModules or null == null then option // { type = option.type or lib.types.unspecified; }
+    else option // { type = option.type.substSubModules (option.options or option.type.getSubModules); options = [ ]; };
+
+  applyModuleArgsIfFunction = _: m: args:
+    if lib.isFunction m then m (builtins.intersectAttrs (lib.functionArgs m) (args // args.config._module.args or { }) // args) else m;
+  # A module in its long form.
+  unifyModuleSyntax = file: key: m:
+    let
+      long = m ? config || m ? options;
+      wrong = builtins.removeAttrs m [ "_class" "_file" "key" "disabledModules" "imports" "options" "config" "meta" "freeformType" ];
+      part = name: lib.optional (m ? ${name});
+      more = lib.optionals long (part "meta" { inherit (m) meta; }) ++ part "freeformType" { _module = { inherit (m) freeformType; }; };
+      config = if long then m.config or { } else builtins.removeAttrs m [ "_class" "_file" "key" "disabledModules" "require" "imports" "freeformType" ];
+    in
+    if long && wrong != { } then
+      throw "the module `${toString (m._file or file)}' has the attribute `${builtins.head (builtins.attrNames wrong)}' beside `config' or `options': put it into `config'"
+    else {
+      _file = toString (m._file or file);
+      _class = m._class or null;
+      key = toString (m.key or key);
+      disabledModules = m.disabledModules or [ ];
+      imports = lib.optionals (!long) (m.require or [ ]) ++ m.imports or [ ];
+      options = m.options or { };
+      config = if more == [ ] then config else lib.foldl' (a: b: mkMerge [ a b ]) config more;
+    };
+  fixMergeModules = modules: args: evalModules { inherit modules args; };
+  collectModules = partOf "collectModules";
+  mergeModules = partOf "mergeModules";
+  mergeModules' = partOf "mergeModules'";
+  partOf = name: _: throw "not supported: lib.modules.${name} is inside the module engine: use lib.evalModules";
 }

@@ -52,6 +52,7 @@ rec {
     if !(builtins.isString text) then throw "literalExpression: the argument must be a string"
     else { _type = "literalExpression"; inherit text; };
   literalExample = literalExpression;
+  literalCode = language: text: literalMD "```${language}\n${text}\n```\n";
   literalMD = text: { _type = "literalMD"; inherit text; };
   literalDocBook = literalMD;
   mdDoc = text: text;

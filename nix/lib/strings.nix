@@ -34,7 +34,6 @@ rec {
       "fixedWidthString: ${toString width} is too narrow for ${builtins.toJSON s}";
     if stringLength s == width then s else fixedWidthString width fill (fill + s);
   fixedWidthNumber = width: n: fixedWidthString width "0" (toString n);
-  fixedPrefix = s: s;
 
   # Paths of folders.
   makeSearchPath = sub: dirs: concatMapStringsSep ":" (dir: "${dir}/${sub}") (filter (dir: dir != null) dirs);
@@ -64,6 +63,13 @@ rec {
     # the string itself, without its context, tells where to cut
     let parts = filter isString (split (escapeRegex (toString sep)) (toString s));
     in map (builtins.substring 0 (-1)) parts;
+  # Cuts where predicate says so, of a character and the one before it.
+  splitStringBy = predicate: keep: s:
+    let
+      n = stringLength s;
+      cuts = filter (i: predicate (if i == 0 then "" else substring (i - 1) 1 s) (substring i 1 s)) (genList (i: i) n);
+      starts = [ 0 ] ++ (if keep then cuts else map (i: i + 1) cuts);
+    in lib.zipListsWith (from: to: substring from (to - from) s) starts (cuts ++ [ n ]);
   trim = trimWith { start = true; end = true; };
   trimWith = { start ? false, end ? false }: s:
     let
@@ -83,6 +89,15 @@ rec {
           let cost = if substring (i - 1) 1 a == substring (j - 1) 1 b then 0 else 1;
           in lib.min (at (i - 1) (j - 1) + cost) (lib.min (at (i - 1) j + 1) (at i (j - 1) + 1));
     in at (stringLength a) (stringLength b);
+  levenshteinAtMost = k: a: b:
+    let longer = stringLength a - stringLength b; in
+    if k <= 0 then a == b else longer <= k && -longer <= k && levenshtein a b <= k;
+  commonSuffixLength = a: b:
+    let
+      n = lib.min (stringLength a) (stringLength b);
+      at = i: s: substring (stringLength s - i - 1) 1 s;
+      go = i: if i < n && at i a == at i b then go (i + 1) else i;
+    in go 0;
   commonPrefixLength = a: b:
     let
       n = lib.min (stringLength a) (stringLength b);
@@ -137,6 +152,8 @@ rec {
   toShellVars = vars: concatStringsSep "\n" (lib.mapAttrsToList toShellVar vars);
 
   # Conversions.
+  inherit (builtins) appendContext;
+  addContextFrom = from: s: substring 0 0 from + s;
   isStringLike = v: isString v || builtins.isPath v || v ? outPath || v ? __toString;
   isConvertibleWithToString = v:
     isStringLike v || builtins.elem (builtins.typeOf v) [ "null" "int" "float" "bool" ]
@@ -182,6 +199,11 @@ rec {
   cmakeOptionType = type: name: value: "-D${name}:${toUpper type}=${value}";
   cmakeBool = name: on: cmakeOptionType "bool" name (if on then "TRUE" else "FALSE");
   cmakeFeature = cmakeOptionType "string";
+  mesonOption = name: value:
+    assert lib.assertMsg (isString name && isString value) "mesonOption: the name and the value must be strings";
+    "-D${name}=${value}";
+  mesonBool = name: on: mesonOption name (lib.boolToString on);
+  mesonEnable = name: on: mesonOption name (if on then "enabled" else "disabled");
 
   # Text for people.
   boolToString = lib.boolToString;

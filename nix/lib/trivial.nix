@@ -24,12 +24,6 @@ rec {
   boolToString = b: if b then "true" else "false";
   boolToYesNo = b: if b then "yes" else "no";
 
-  # [ { name; expected; result; } ] of the tests that fail.
-  runTests = tests:
-    builtins.filter (t: t.expected != t.result) (map
-      (name: { inherit name; inherit (tests.${name}) expected; result = tests.${name}.expr; })
-      (builtins.attrNames tests));
-
   min = a: b: if a < b then a else b;
   max = a: b: if a > b then a else b;
   mod = a: b: a - b * (a / b);
@@ -64,8 +58,15 @@ rec {
   warnIfNot = cond: warnIf (!cond);
   throwIfNot = cond: msg: if cond then id else throw msg;
   throwIf = cond: throwIfNot (!cond);
-  showWarnings = warnings: value: builtins.foldl' (x: w: warn w x) value warnings;
+  showWarnings = warnings: value: lib.foldr warn value warnings;
   assertMsg = cond: msg: cond || throw msg;
+  assertEachOneOf = name: values: allowed:
+    assertMsg (builtins.all (v: builtins.elem v allowed) values)
+      "each element in ${name} must be one of ${lib.generators.toPretty { } allowed}, but is: ${lib.generators.toPretty { } values}";
+  checkAssertWarn = assertions: warnings: value:
+    let failed = builtins.filter (a: !a.assertion) assertions; in
+    if failed == [ ] then showWarnings warnings value
+    else throw "\nFailed assertions:\n${lib.concatMapStringsSep "\n" (a: "- ${a.message}") failed}";
   assertOneOf = name: value: allowed:
     assertMsg (builtins.elem value allowed)
       "${name} must be one of ${lib.generators.toPretty { } allowed}, but is: ${lib.generators.toPretty { } value}";
@@ -74,12 +75,6 @@ rec {
     in throwIfNot (wrong == [ ])
       "${msg}: ${lib.concatStringsSep ", " (map toString wrong)} unexpected; valid ones: ${lib.concatStringsSep ", " (map toString allowed)}";
 
-  traceIf = cond: msg: value: if cond then builtins.trace msg value else value;
-  traceVal = x: builtins.trace x x;
-  traceValFn = f: x: builtins.trace (f x) x;
-  traceSeq = x: value: builtins.trace (builtins.deepSeq x x) value;
-  traceValSeq = x: traceSeq x x;
-
   version = "26.05";
   release = version;
   trivial = { inherit release version; };
@@ -87,7 +82,12 @@ rec {
   versionSuffix = "";
   inNixShell = false;
   inPureEvalMode = !(builtins ? currentSystem);
-  isInOldestSupportedRelease = _: true;
+  codeName = "Zokor";
+  oldestSupportedRelease = 2511;
+  oldestSupportedReleaseIsAtLeast = release: release <= oldestSupportedRelease;
+  isInOldestRelease = oldestSupportedReleaseIsAtLeast;
+  isInOldestSupportedRelease = oldestSupportedReleaseIsAtLeast;
+  revisionWithDefault = default: default; # there is no repository behind this library
 
   # Fixed points.
   fix = f: let x = f x; in x;

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,58 @@ func TestLibIsWhole(t *testing.T) {
 					t.Errorf("%s: there is no %s", filepath.Base(file), path)
 				}
 			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// libPage lists the names of the library, and those of nixpkgs' that it lacks.
+const libPage = "../../docs/reference/lib.md"
+
+// TestLibPageIsTrue finds each name of the page in the library, where the page says it
+// is; what the page says is missing is missing, or refuses to be called.
+func TestLibPageIsTrue(t *testing.T) {
+	ev, sys := newSystem()
+	err := ev.Do(t.Context(), func(th *eval.Thread) {
+		has := func(path ...string) bool { _, ok := th.Lookup(sys.Lib(), path...); return ok }
+		var section []string
+		missing := false
+		count := 0
+		for line := range strings.Lines(readFile(t, libPage)) {
+			if head, ok := strings.CutPrefix(line, "## "); ok {
+				missing = strings.HasPrefix(head, "What")
+				section = strings.Split(strings.Trim(head, "`\n"), ".")[1:]
+				continue
+			}
+			row, isRow := strings.CutPrefix(line, "| `")
+			names, isList := strings.CutPrefix(line, "As of builtins: `")
+			if isRow {
+				names, _, _ = strings.Cut(row, " |")
+			} else if !isList {
+				continue
+			}
+			for entry := range strings.SplitSeq(strings.TrimSpace(names), " `") {
+				name, star, _ := strings.Cut(entry, "`")
+				count++
+				if missing {
+					says := strings.Contains(line, "it says so") || strings.Contains(line, "| the same |")
+					if path := strings.Split(name, ".")[1:]; has(path...) != says {
+						t.Errorf("%s: in the library: %t", name, !says)
+					}
+					continue
+				}
+				if path := append(slices.Clip(section), name); !has(path...) {
+					t.Errorf("there is no lib.%s", strings.Join(path, "."))
+				}
+				if strings.Contains(star, "★") && !has(name) {
+					t.Errorf("lib.%s is not at the top", name)
+				}
+			}
+		}
+		if count < 740 {
+			t.Errorf("the page has %d names", count)
 		}
 	})
 	if err != nil {

@@ -16,4 +16,8 @@ lib: with lib.generators; with lib; {
   luaOne = toLua { multiline = false; } { a = 1; b = [ 2 ]; };
   cli = cli.toGNUCommandLineShell { } { data = ''{"id": 0}''; X = "PUT"; retry = 3; url = [ "a" "b" ]; silent = false; verbose = true; n = null; };
   cliSep = cli.toGNUCommandLine { optionValueSeparator = "="; } { a = 1; long = "x"; };
+  dconf = generators.toDconfINI { "org/x" = { a = true; s = "t"; l = [ "a" "b" ]; n = gvariant.mkUint32 5; }; empty = { }; };
+  dconfLine = generators.mkDconfKeyValue "k" 1.5;
+  dhall = [ (generators.toDhall { } { a = 1; b = [ true false ]; c = "x"; d = -2; e = { }; }) (generators.toDhall { } 1.5) ];
+  luaInline = generators.toLua { } { a = mkLuaInline "f()"; };
 }

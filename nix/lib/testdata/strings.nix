@@ -29,4 +29,13 @@ lib: with lib; {
   like = map strings.isConvertibleWithToString [ 1 "a" null [ 1 "b" ] { } { outPath = "/x"; } ];
   replicate = strings.replicate 3 "v";
   replaceString = replaceString "world" "Nix" "Hello, world!";
+  meson = [ (mesonOption "engine" "opengl") (mesonBool "hardened" true) (mesonBool "static" false) (mesonEnable "docs" true) (mesonEnable "savage" false) ];
+  mesonWrong = map (x: (builtins.tryEval x).success) [ (mesonOption "a" 1) (mesonOption 1 "a") ];
+  splitBy = [
+    (splitStringBy (prev: cur: builtins.elem cur [ "." "-" ]) false "foo.bar-baz") (splitStringBy (prev: cur: builtins.match "[a-z]" prev != null && builtins.match "[A-Z]" cur != null) true "fooBarBaz")
+    (splitStringBy (p: c: c == "/") true "/a//b") (splitStringBy (p: c: c == "/") false "/a//b/") (splitStringBy (p: c: true) false "") (splitStringBy (p: c: false) true "abc")
+  ];
+  suffixLength = [ (strings.commonSuffixLength "test-suffix" "many-suffix") (strings.commonSuffixLength "a" "") (strings.commonSuffixLength "abc" "abc") (strings.commonPrefixLength "abc" "abd") ];
+  atMost = map (k: map (p: strings.levenshteinAtMost k (builtins.elemAt p 0) (builtins.elemAt p 1)) [ [ "foo" "foo" ] [ "foo" "boo" ] [ "foo" "box" ] [ "book" "hook" ] [ "abcdef" "bcde" ] [ "" "abc" ] [ "kitten" "sitting" ] ]) [ (-1) 0 1 2 3 ];
+  contexts = [ (addContextFrom "a" "b") (appendContext "a" { }) ];
 }

@@ -1,0 +1,2 @@
+# fails
+builtins.parseFlakeRef "github:owner"
