@@ -1,8 +1,10 @@
 package catalog
 
 import (
+	"slices"
 	"strconv"
 
+	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -54,7 +56,7 @@ var custom = ServiceType{
 		in.schedule(main)
 		if in.numbered {
 			main.Env[project.ReplicaVar] = project.Value{Text: project.Lit("0")}
-			if in.replicas > 1 && len(in.List("ports")) > 0 {
+			if in.replicas > 1 && slices.ContainsFunc(in.List("ports"), func(c *module.Config) bool { return !in.Has("port") || c.Int() != in.Int("port") }) {
 				in.Get("ports").Errorf("ports of %d replicas would be the same\n  hint: set port, of which each has its own", in.replicas)
 			}
 		}

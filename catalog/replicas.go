@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"slices"
+
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
@@ -77,6 +79,17 @@ func (in *Instance) number() {
 func (in *Instance) replicate() {
 	if last := in.service.Port + in.replicas - 1; in.service.Port > 0 && last > 65535 {
 		in.Get("port").Errorf("port of the last replica must be at most 65535, not %d", last)
+		return
+	}
+	if role, port := in.project.SharedProbe(in.service); in.replicas > 1 && port > 0 && in.Has(string(role)+"_probe") {
+		c := in.Get(string(role) + "_probe")
+		for _, check := range []string{"http_get", "tcp_socket", "tcp", "grpc"} {
+			if c.Has(check) {
+				c = c.Get(check, "port")
+				break
+			}
+		}
+		c.Errorf("the %s probes of %d replicas would all ask at port %d\n  hint: set port, of which each has its own", role, in.replicas, port)
 	}
 	for n := 1; n < in.replicas; n++ {
 		if id := project.ReplicaID(in.Config.Name(), n); in.project.Services[id] != nil {
@@ -84,9 +97,7 @@ func (in *Instance) replicate() {
 			return
 		}
 		other := in.project.AddReplica(in.service, n)
-		if other.Port == 0 {
-			other.Ports = nil // that all would have the same is said once
-		}
+		other.Ports = slices.DeleteFunc(other.Ports, func(p project.Port) bool { return p.Port != other.Port }) // that all would have the same is said once
 		in.others = append(in.others, other)
 	}
 }

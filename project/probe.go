@@ -68,6 +68,19 @@ func (p *Probe) ThroughNetwork() string {
 	return ""
 }
 
+// address returns where a probe asks a program of the user's; port 0: it asks none.
+func (p *Probe) address() (host string, port int) {
+	switch {
+	case p.HTTP != nil:
+		return p.HTTP.Host, p.HTTP.Port
+	case p.TCP != nil:
+		return p.TCP.Host, p.TCP.Port
+	case p.GRPC != nil:
+		return p.GRPC.Host, p.GRPC.Port
+	}
+	return "", 0
+}
+
 // ExecCheck succeeds when the command exits 0.
 type ExecCheck struct {
 	Command Command `json:"command"`

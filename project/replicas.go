@@ -104,6 +104,35 @@ func (s *Service) shiftedProbe(p *Probe, n int) *Probe {
 	return &own
 }
 
+// SharedProbe returns the probe of s, and the port, by which its replicas would all ask one
+// program of this machine, where each should answer for itself; port 0: there is none. What
+// another service listens on may well be asked by all of them.
+func (p *Project) SharedProbe(s *Service) (role ProbeRole, port int) {
+	main := p.Processes[s.Main]
+	if main == nil || main.Settings.Network == Loopback { // there each has all ports
+		return "", 0
+	}
+	for role, probe := range main.Probes() {
+		host, port := probe.address()
+		if port == 0 || port == s.Port || host != "" && !isLoopback(host) || p.othersListen(s, port) {
+			continue
+		}
+		return role, port
+	}
+	return "", 0
+}
+
+// othersListen reports whether a service that is no replica of s has a port.
+func (p *Project) othersListen(s *Service, port int) bool {
+	for _, other := range p.Services {
+		if other.ID != s.ID && (s.Family == "" || other.Family != s.Family) &&
+			slices.ContainsFunc(other.Ports, func(has Port) bool { return has.Port == port }) {
+			return true
+		}
+	}
+	return false
+}
+
 // copied is a copy of what p points to, if that is anything.
 func copied[T any](p *T) *T {
 	if p == nil {
@@ -159,6 +188,9 @@ func (p *Project) scale(wrong *Errors, name string, old []*Service, n int) {
 			wrong.add(first.Pos, first.ID, "", "another service has the name %q already", id)
 			return // with all as it was: nothing else that is said of it would be true
 		}
+	}
+	if role, port := p.SharedProbe(&first); n > 1 && port > 0 && !slices.ContainsFunc(first.Ports, func(has Port) bool { return has.Port == port }) {
+		wrong.add(first.Pos, first.ID, "set port, of which each has its own", "the %s probes of %d replicas would all ask at port %d", role, n, port)
 	}
 	for _, s := range old {
 		delete(p.Services, s.ID)

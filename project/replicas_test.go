@@ -15,7 +15,7 @@ func replicated() *project.Project {
 		return &project.Process{ID: project.ID(id), Service: project.ID(service), Role: project.Main, Command: project.Command{Shell: project.Lit("x")}}
 	}
 	p := &project.Project{Version: project.Version, Name: "shop", Services: map[project.ID]*project.Service{}, Processes: map[project.ID]*project.Process{}}
-	for _, name := range []string{"worker-0", "plain", "fixed", "front", "after", "second"} {
+	for _, name := range []string{"worker-0", "plain", "fixed", "probed", "front", "after", "second"} {
 		id := project.ID(name)
 		p.Services[id] = &project.Service{ID: id, Type: "custom", Instance: name, Label: name, Main: id}
 		p.Processes[id] = one(name, name)
@@ -26,6 +26,7 @@ func replicated() *project.Project {
 	p.Processes["worker-0"].Readiness = &project.Probe{HTTP: &project.HTTPCheck{Port: 8001}}
 	p.AddReplica(first, 1)
 	p.Services["fixed"].Ports = []project.Port{{Port: 9000}}
+	p.Processes["probed"].Readiness = &project.Probe{TCP: &project.TCPCheck{Port: 9001}}
 	p.Services["after"].DependsOn = map[project.ID]project.Dependency{"worker-0": {Condition: project.Ready}, "worker-1": {Condition: project.Ready}, "plain": {Condition: project.Started}}
 	p.Services["second"].DependsOn = map[project.ID]project.Dependency{"worker-1": {Condition: project.Ready}}
 	p.Processes["front"].Files = []project.File{{Path: project.RunPath("/conf"), Content: project.Join(project.Lit("upstream {"), project.EachReplica("worker", " server %s;", []int{8001, 8002}), project.Lit(" }"))}}
@@ -39,16 +40,17 @@ func TestScale(t *testing.T) {
 		wrong                  string
 	}{
 		{to: map[string]int{"worker": 2},
-			services: "after fixed front plain second worker-0 worker-1", after: "plain worker-0 worker-1", front: "8001; 8002"},
+			services: "after fixed front plain probed second worker-0 worker-1", after: "plain worker-0 worker-1", front: "8001; 8002"},
 		{to: map[string]int{"worker": 4, "nobody": 3},
-			services: "after fixed front plain second worker-0 worker-1 worker-2 worker-3", after: "plain worker-0 worker-1 worker-2 worker-3", front: "8001; 8002; 8003; 8004"},
+			services: "after fixed front plain probed second worker-0 worker-1 worker-2 worker-3", after: "plain worker-0 worker-1 worker-2 worker-3", front: "8001; 8002; 8003; 8004"},
 		{to: map[string]int{"plain": 2},
-			services: "after fixed front plain-0 plain-1 second worker-0 worker-1", after: "plain-0 plain-1 worker-0 worker-1", front: "8001; 8002"},
+			services: "after fixed front plain-0 plain-1 probed second worker-0 worker-1", after: "plain-0 plain-1 worker-0 worker-1", front: "8001; 8002"},
 		{to: map[string]int{"fixed": 1},
-			services: "after fixed-0 front plain second worker-0 worker-1", after: "plain worker-0 worker-1", front: "8001; 8002"},
+			services: "after fixed-0 front plain probed second worker-0 worker-1", after: "plain worker-0 worker-1", front: "8001; 8002"},
 		{to: map[string]int{"worker": 1}, wrong: `second depends on "worker-1", which would be gone`},
 		{to: map[string]int{"worker": 0}, wrong: `no replica of "worker" would be left, and front sends to it`},
 		{to: map[string]int{"worker": 60000}, wrong: "port of the last replica must be at most 65535, not 68000"},
+		{to: map[string]int{"probed": 2}, wrong: "the readiness probes of 2 replicas would all ask at port 9001"},
 		{to: map[string]int{"fixed": 2}, wrong: "ports of 2 replicas would be the same"},
 	} {
 		p := replicated()
@@ -113,6 +115,28 @@ func TestScaleNumbers(t *testing.T) {
 	}
 	if err := p.Scale(map[string]int{"plain": 0}); err != nil || !p.Services["plain-0"].Disabled {
 		t.Errorf("none of it: %v, %+v", err, p.Services["plain-0"])
+	}
+}
+
+// Replicas may well be asked at the same port where that is not theirs to listen on.
+func TestScaleOfProbedElsewhere(t *testing.T) {
+	for name, change := range map[string]func(*project.Project, *project.Probe){
+		"another machine": func(_ *project.Project, probe *project.Probe) { probe.TCP.Host = "10.0.0.7" },
+		"another service": func(p *project.Project, _ *project.Probe) { p.Services["plain"].Ports = []project.Port{{Port: 9001}} },
+		"own networks": func(p *project.Project, _ *project.Probe) {
+			p.Processes["probed"].Settings = project.Settings{Network: project.Loopback}
+		},
+		"no probe of the network": func(_ *project.Project, probe *project.Probe) {
+			*probe = project.Probe{Log: &project.LogCheck{Contains: "up"}}
+		},
+	} {
+		p := replicated()
+		probe := &project.Probe{TCP: &project.TCPCheck{Port: 9001}}
+		p.Processes["probed"].Readiness = probe
+		change(p, probe)
+		if err := p.Scale(map[string]int{"probed": 2}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
