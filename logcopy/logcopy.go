@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,18 +79,39 @@ type File struct {
 }
 
 // Use returns the open file of f's path, which it closes if there is one already.
+// rotation is the file's, whoever of its users has said it; what is said last holds.
 // reopen opens it again after it was put aside.
 func (c *Set) Use(f *os.File, rotation *project.LogRotation, reopen func() (*os.File, error)) *File {
-	path := f.Name()
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
+	path := real(f.Name())
 	w, others := c.use(path, f, rotation, reopen)
 	if others {
 		f.Close()
 		w.adopt(rotation) // it may wait for a write, and others must not wait with it
 	}
 	return w
+}
+
+// Follow gives the files that are open the rotations that hold now, by path. One without is
+// not rotated any more.
+func (c *Set) Follow(rotations map[string]*project.LogRotation) {
+	now := make(map[string]*project.LogRotation, len(rotations))
+	for path, rotation := range rotations {
+		now[real(path)] = rotation
+	}
+	c.mu.Lock()
+	open := maps.Clone(c.open)
+	c.mu.Unlock()
+	for path, w := range open {
+		w.adopt(now[path])
+	}
+}
+
+// real is the path of a file without links.
+func real(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // use returns the File of a path, and whether it has other users.
@@ -118,12 +140,12 @@ func (c *Set) use(path string, f *os.File, rotation *project.LogRotation, reopen
 	return w, false
 }
 
-// adopt makes a rotation that a user of the file asks for hold for all of them. A project
-// asks for one at most; a reload may change it.
+// adopt makes a rotation, or none, hold for all users of the file. A project asks for one at
+// most; a reload may change it.
 func (w *File) adopt(rotation *project.LogRotation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if rotation == nil || !w.regular || w.rotation != nil && *w.rotation == *rotation {
+	if !w.regular || w.rotation != nil && rotation != nil && *w.rotation == *rotation {
 		return
 	}
 	w.rotation = rotation
@@ -197,9 +219,15 @@ func (w *File) rotate(now time.Time) {
 	w.later(now)
 }
 
-// later tidies up soon, and nobody waits for it: it may outlive the use of the file. The
-// caller holds the lock.
+// later tidies up soon, if the file is rotated, and nobody waits for it: it may outlive the
+// use of the file. The caller holds the lock.
 func (w *File) later(now time.Time) {
+	if w.due != nil {
+		w.due.Stop()
+	}
+	if w.rotation == nil {
+		return
+	}
 	w.set.ending.Lock()
 	defer w.set.ending.Unlock()
 	if w.closed || w.set.closed {
@@ -212,7 +240,7 @@ func (w *File) later(now time.Time) {
 		w.set.tidy.Unlock()
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if next.IsZero() || w.closed {
+		if next.IsZero() || w.closed || w.rotation != rotation {
 			return
 		}
 		if w.due != nil {

@@ -159,8 +159,8 @@ func TestTidyAtTheStart(t *testing.T) {
 	}
 }
 
-// Who says nothing of rotation follows the other users of the file, whoever came first; and
-// what is said last holds.
+// A rotation holds for all users of the file, and what is said last holds, also that there
+// is none.
 func TestRotationOfAnother(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "all.log")
 	open := func() (*os.File, error) {
@@ -195,7 +195,25 @@ func TestRotationOfAnother(t *testing.T) {
 	if n := aside(); n != 1 {
 		t.Errorf("%d files were put aside, want 1", n)
 	}
-	for _, f := range []*File{first, second, third} {
+	set.Follow(map[string]*project.LogRotation{filepath.Join(filepath.Dir(path), "other.log"): {SizeMB: 1}})
+	for range 4 {
+		first.Write(half)
+	}
+	if n := aside(); n != 1 {
+		t.Errorf("%d files were put aside, and nobody asks for that any more", n-1)
+	}
+	set.Follow(map[string]*project.LogRotation{path: {SizeMB: 1}})
+	first.Write(half)
+	if n := aside(); n != 2 {
+		t.Errorf("%d files were put aside, want 2", n)
+	}
+	fourth := use(nil)
+	first.Write(half)
+	first.Write(half)
+	if n := aside(); n != 2 {
+		t.Errorf("%d files were put aside, and the last user of it wants none", n-2)
+	}
+	for _, f := range []*File{first, second, third, fourth} {
 		f.Close()
 	}
 }

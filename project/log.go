@@ -105,20 +105,45 @@ func (e *Errors) checkLog(s *Service, who string, l Log) {
 	}
 }
 
+// RotationOf is how the file of a process's log_location is rotated: whoever writes to it
+// may say that. It is nil if nobody does.
+func (p *Project) RotationOf(q *Process) *LogRotation {
+	if r := q.Log.rotation(); r != nil || q.Log.File.IsEmpty() {
+		return r
+	}
+	for _, other := range p.Processes {
+		if r := other.Log.rotation(); r != nil && other.Log.path() == q.Log.path() {
+			return r
+		}
+	}
+	return nil
+}
+
+// rotation is what it says itself of its file.
+func (l *Log) rotation() *LogRotation {
+	if l.File.IsEmpty() || l.Format == nil {
+		return nil
+	}
+	return l.Format.Rotation
+}
+
+// path names its file as others may have it, too: "./log" is "log".
+func (l *Log) path() string { return path.Clean(l.File.String()) }
+
 // checkLogFiles wants all who write to one file to agree on when it is put aside: who has
 // nothing to say of that follows the others.
 func (e *Errors) checkLogFiles(p *Project) {
 	first := map[string]*Process{}
 	for _, id := range slices.Sorted(maps.Keys(p.Processes)) {
 		q := p.Processes[id]
-		if q.Log.File.IsEmpty() || q.Log.Format == nil || q.Log.Format.Rotation == nil {
+		r := q.Log.rotation()
+		if r == nil {
 			continue
 		}
-		file := path.Clean(q.Log.File.String()) // "./log" is "log"
-		switch other := first[file]; {
+		switch other := first[q.Log.path()]; {
 		case other == nil:
-			first[file] = q
-		case *other.Log.Format.Rotation != *q.Log.Format.Rotation:
+			first[q.Log.path()] = q
+		case *other.Log.rotation() != *r:
 			pos := Pos{}
 			if s := p.Services[q.Service]; s != nil {
 				pos = s.Pos

@@ -126,6 +126,7 @@ func (a asked) Reload(ctx context.Context, p project.Valid) (supervisor.Reloaded
 		}
 		a.session.made.take(made)
 		a.session.keepLogs(p.Project())
+		a.session.rotateCopies(p.Project())
 		a.session.watchFiles(p.Project())
 	}
 	return changes, err

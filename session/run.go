@@ -205,6 +205,20 @@ func (s *session) keepLogs(p *project.Project) {
 	s.hub.Bound(total)
 }
 
+// rotateCopies has the files of log_location follow a project that has changed: those who
+// write to them on may not be those who say how they are rotated.
+func (s *session) rotateCopies(p *project.Project) {
+	st, rotations := s.Stage(), map[string]*project.LogRotation{}
+	for _, proc := range p.Processes {
+		if r := p.RotationOf(proc); r != nil {
+			if path, err := st.Resolve(p, proc.Log.File); err == nil {
+				rotations[absolute(s.Root, path)] = r
+			}
+		}
+	}
+	s.logCopies.Follow(rotations)
+}
+
 // logs opens the place where the output of services goes.
 func (s *session) logs() error {
 	p := s.job.Project.Project().WithRuns()

@@ -346,11 +346,7 @@ func (x *execution) openLog() (*servicelog.Run, error) {
 	}
 	var copyTo *logcopy.File
 	if file != nil {
-		var rotation *project.LogRotation
-		if format := x.Process.Log.Format; format != nil {
-			rotation = format.Rotation
-		}
-		copyTo = x.m.Copies.Use(file, rotation, open)
+		copyTo = x.m.Copies.Use(file, x.Project.RotationOf(x.Process), open)
 		x.onClose(copyTo.Close)
 	}
 	return patiently(x.cancel, func() (*servicelog.Run, error) { return source.Open(x.watch(copyTo)) })
