@@ -26,7 +26,10 @@ func words(word string) module.Type {
 		one := module.OneOf(module.Package, module.Path)
 		return module.Coerced(one, func(v any) (any, error) { return []any{v}, nil }, module.ListOf(one))
 	case "process":
-		return module.Submodule(module.Schema{Freeform: module.Anything})
+		// Of what a process says, and of its dependencies, each may be left out by mkIf.
+		return module.Submodule(module.Schema{Freeform: module.AttrsOf(module.Anything), Options: module.Options{
+			"depends_on": {Type: module.NullOr(module.AttrsOf(module.Anything)), Default: module.Null, Internal: true},
+		}})
 	}
 	return catalog.Words(word)
 }
