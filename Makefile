@@ -16,7 +16,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all deps-bench build build-all run test check test-load test-upstream faults search soak mutate bench bench-image bench-boot bench-peers bench-compare lint generate clean
+.PHONY: all deps deps-all deps-bench build build-all run test check test-load test-upstream test-servers faults search soak mutate bench bench-image bench-boot bench-peers bench-compare lint generate clean
 
 all: build
 
@@ -66,6 +66,12 @@ test-load: deps build
 # counts what passes: make test-upstream DIR=../upstream
 test-upstream: build
 	$(GO) run ./scripts/upstream '$(DIR)'
+
+# The life of servers that no package has, built by Go from scripts/servers/go.mod: ten minutes
+# the first time, and 74 MB of bin/servers.
+test-servers: build
+	cd scripts/servers && CGO_ENABLED=0 $(GO) build -trimpath -o ../../bin/servers/jaeger-all-in-one github.com/jaegertracing/jaeger/cmd/all-in-one
+	$(GO) test -count 1 -tags servers -run TestServersOfGoLive -v ./catalog
 
 # Makes every fault of docs/explanation/faults.md, more often than "make test" does, and
 # prints what came of each: make faults ROWS='R1 R9'. With KEEP=FILE it goes on where it

@@ -35,7 +35,7 @@ type ServiceType struct {
 func Types() []*ServiceType {
 	var all []*ServiceType
 	for _, t := range []ServiceType{alloy, dynamodb, elasticmq, loki, mailpit, plantuml, pyroscope, seaweedfs, tempo, custom, postgresql, redis, redisCluster, nginxServer, caddyServer, mysql, httpdServer, rabbitmqServer, kafka, nats, ollama,
-		alertmanager, azurite, clickhouse, comfyui, etcd, grafana, jaeger, jupyter, memcached, minio, nodeExporter,
+		alertmanager, azurite, clickhouse, comfyui, etcd, grafana, jaeger, jupyter, memcached, minio, mlflow, nodeExporter,
 		cassandra, chromadb, elasticsearch, mongodb, neo4j, openWebUI, pgadmin, pubsubEmulator, qdrant, searxng, tika, weaviate, pgbouncer, phpfpm, prometheus, vllm, zookeeper} {
 		if t.table != nil {
 			t.Generate = generateTable

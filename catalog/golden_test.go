@@ -24,7 +24,7 @@ func generate(t *testing.T, name, text string) (*project.Project, error) {
 	extensions := eval.NewAttrs(1).Set("hypopg", eval.NewAttrs(2).Set("type", eval.Str("derivation")).
 		Set("outPath", eval.StrContext(catalog.PackagesPrefix+hypopg, eval.NewContext("package:"+hypopg))).Done()).Done()
 	for _, attr := range []string{"python3", "postgresql", "postgresql_16", "redis", "nginx", "bash", "mariadb", "clickhouse",
-		"apacheHttpd", "caddy", "zookeeper", "php", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "memcached", "nats-server", "ollama", "minio", "prometheus", "grafana", "jaeger", "rabbitmq-server", "apacheKafka", "jupyter", "vllm", "comfyui", "azurite", "dynalite", "dynamodb-local", "grafana-loki", "grafana-alloy", "tempo", "pyroscope", "mailpit", "seaweedfs", "plantuml", "elasticmq-server-bin", "postgresql+" + hypopg,
+		"apacheHttpd", "caddy", "zookeeper", "php", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "memcached", "nats-server", "ollama", "minio", "mlflow-server", "prometheus", "grafana", "jaeger", "rabbitmq-server", "apacheKafka", "jupyter", "vllm", "comfyui", "azurite", "dynalite", "dynamodb-local", "grafana-loki", "grafana-alloy", "tempo", "pyroscope", "mailpit", "seaweedfs", "plantuml", "elasticmq-server-bin", "postgresql+" + hypopg,
 		"mongodb", "elasticsearch", "cassandra", "qdrant", "weaviate", "chromadb", "neo4j", "open-webui", "pgadmin4", "searxng", "tika", "google-cloud-sdk"} {
 		pkgs.Set(attr, eval.NewAttrs(2).Set("type", eval.Str("derivation")).Set("name", eval.Str(attr)).Set("pkgs", extensions).
 			Set("outPath", eval.StrContext(catalog.PackagesPrefix+attr, eval.NewContext("package:"+attr))).Done())

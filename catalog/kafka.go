@@ -3,11 +3,10 @@ package catalog
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
-	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -20,6 +19,10 @@ var kafka = ServiceType{
 		{"port", "port = 9092", "The port to listen on."},
 		{"controllerPort", "null port", "The port of the controller; port + 1 unless set."},
 		{"listenAddress", "string = 127.0.0.1", "The address to listen on, which clients are told as well."},
+		{"topics", "attrs {} e.g. { orders.partitions = 3; }", "Topics by name, made when they do not exist, at each start; what exists stays as it is. They are made through the first listener, which must ask for no password then."},
+		{"  partitions", "null positive", "How many parts it has; num.partitions of the settings unless set."},
+		{"  replicationFactor", "null positive", "How many brokers have it; default.replication.factor of the settings unless set."},
+		{"  settings", "attrs bool | int | string e.g. { \"retention.ms\" = 3600000; }", "Its own settings, by key."},
 		{"clusterId", "null string", "The id of the cluster; made from the instance's name unless set."},
 		{"formatLogDirs", "bool = true", "Format the data folder before the first start."},
 		{"formatLogDirsIgnoreFormatted", "inert bool", "what is formatted stays as it is"},
@@ -31,106 +34,93 @@ var kafka = ServiceType{
 		{"log4jProperties", "lines", "The configuration of log4j; Kafka logs to the console unless it is set."},
 		{"settings", "attrs null bool | int | string | list string", "Lines of server.properties by key; null removes a line."},
 	},
-	Generate: generateKafka,
+	table: &table{
+		endpoints: []endpoint{
+			{name: "broker", port: "port", address: "listenAddress", silent: true},
+			{name: "controller", above: "broker", by: 1, ports: []string{"controllerPort"}, silent: true},
+		},
+		argv: []string{"{bin/kafka-server-start.sh}", "!configFiles.serverProperties {run/server.properties}", "{configFiles.serverProperties}"},
+		env: []string{"LOG_DIR={data/app-logs}", "KAFKA_LOG4J_OPTS=!configFiles.log4jProperties -Dlog4j.configuration=file:{run/log4j.properties}",
+			"KAFKA_LOG4J_OPTS=-Dlog4j.configuration=file:{configFiles.log4jProperties}"},
+		dirs: []string{"{data} 0750 keep"},
+		configs: []config{
+			{path: "/server.properties", format: "=", overlay: []string{"settings"}, base: []entry{
+				{"node.id", 1}, {"process.roles", "broker,controller"}, {"log.dirs", "{data/logs}"},
+				{"listeners", "PLAINTEXT://{broker},CONTROLLER://{controller}"}, {"advertised.listeners", "PLAINTEXT://{broker!}"},
+				{"controller.quorum.voters", "1@{controller}"}, {"controller.listener.names", "CONTROLLER"},
+				{"inter.broker.listener.name", "PLAINTEXT"}, {"listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"},
+				{"offsets.topic.replication.factor", 1}, {"transaction.state.log.replication.factor", 1}, {"transaction.state.log.min.isr", 1},
+				{"group.initial.rebalance.delay.ms", 0},
+			}},
+			{path: "/log4j.properties", base: []entry{{kafkaLog, "!log4jProperties "}}, tail: []string{"log4jProperties"}},
+		},
+		ready:   ready{listener: "broker", protocol: "kafka", slow: true},
+		success: []int{143}, // of a Java virtual machine that SIGTERM has ended: 128+15
+		finish:  kafkaSetUp,
+	},
 }
 
-func generateKafka(in *Instance) {
-	port, address := in.Int("port"), in.String("listenAddress")
-	controller := port + 1
-	if in.Has("controllerPort") {
-		controller = in.Int("controllerPort")
-	}
-	lit := project.Lit
-	lines := map[string]project.Text{
-		"node.id": lit("1"), "process.roles": lit("broker,controller"),
-		"listeners":                                lit("PLAINTEXT://" + hostPort(address, port) + ",CONTROLLER://" + hostPort("127.0.0.1", controller)),
-		"advertised.listeners":                     lit("PLAINTEXT://" + hostPort(reachable(address), port)),
-		"controller.quorum.voters":                 lit("1@127.0.0.1:" + strconv.Itoa(controller)),
-		"controller.listener.names":                lit("CONTROLLER"),
-		"inter.broker.listener.name":               lit("PLAINTEXT"),
-		"listener.security.protocol.map":           lit("PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
-		"offsets.topic.replication.factor":         lit("1"),
-		"transaction.state.log.replication.factor": lit("1"),
-		"transaction.state.log.min.isr":            lit("1"),
-		"group.initial.rebalance.delay.ms":         lit("0"),
-		"log.dirs":                                 in.Data("/logs"),
-	}
-	for _, c := range in.Each("settings") {
-		switch c.Kind() {
-		case module.KindNull:
-			delete(lines, c.Name())
-		case module.KindList:
-			lines[c.Name()] = lit(strings.Join(c.Strings(), ","))
-		default:
-			lines[c.Name()] = in.scalar(c)
-		}
-	}
-	check := kafkaListeners(in, lines, port, controller)
-	b := &textBuilder{}
-	for _, key := range sortedKeys(lines) {
-		b.add(lit(key+"="), lines[key], lit("\n"))
-	}
-	id := in.String("clusterId")
-	if id == "" {
-		sum := sha256.Sum256([]byte(in.ID))
-		id = base64.RawURLEncoding.EncodeToString(sum[:16])
-	}
-	log4j := in.Text("log4jProperties")
-	if log4j.IsEmpty() {
-		log4j = lit("log4j.rootLogger=INFO, stdout\nlog4j.appender.stdout=org.apache.log4j.ConsoleAppender\n" +
-			"log4j.appender.stdout.layout=org.apache.log4j.PatternLayout\nlog4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n\n")
-	}
-	properties, logging := in.RunDir("/server.properties"), in.RunDir("/log4j.properties")
-	files := []project.File{
-		{Path: properties, Content: b.text, Mode: "0640"},
-		{Path: logging, Content: log4j, Mode: "0640"},
+// kafkaLog has what happens in the service's log, and nowhere else.
+const kafkaLog = "log4j.rootLogger=INFO, stdout\nlog4j.appender.stdout=org.apache.log4j.ConsoleAppender\n" +
+	"log4j.appender.stdout.layout=org.apache.log4j.PatternLayout\nlog4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n"
+
+// kafkaSetUp formats the data folder before the broker starts, and makes the topics once it serves.
+func kafkaSetUp(in *tableInstance, main *project.Process) {
+	in.kafkaListeners(main)
+	if in.Has("configFiles", "log4jProperties") {
+		main.Files = main.Files[:1]
 	}
 	if in.Has("configFiles", "serverProperties") {
-		properties, files = in.Path("configFiles", "serverProperties"), files[1:]
+		main.Files = main.Files[1:]
 		if in.IsSet("settings") {
 			in.note(in.Get("settings"), "settings has no effect: configFiles.serverProperties is the whole configuration")
 		}
 	}
-	if in.Has("configFiles", "log4jProperties") {
-		logging, files = in.Path("configFiles", "log4jProperties"), files[:len(files)-1]
-	}
-	env := map[string]project.Text{"LOG_DIR": in.Data("/app-logs"),
-		"KAFKA_LOG4J_OPTS": project.Join(lit("-Dlog4j.configuration=file:"), logging)}
 	if options := in.Strings("jvmOptions"); len(options) > 0 {
-		env["KAFKA_OPTS"] = lit(strings.Join(options, " "))
+		main.Env["KAFKA_OPTS"] = project.Value{Text: project.Lit(strings.Join(options, " "))}
 	}
-	processes := []*project.Process{}
 	if in.Bool("formatLogDirs") {
-		processes = append(processes, in.Before(project.Command{Exec: []project.Text{in.Program("kafka-storage.sh"), lit("format"),
-			lit("-t"), lit(id), lit("-c"), properties, lit("--ignore-formatted")}}))
-	}
-	main := in.Main(project.Command{Exec: []project.Text{in.Program("kafka-server-start.sh"), properties}})
-	for _, proc := range append(processes, main) {
-		proc.Dirs = []project.Dir{in.KeptData("0750")}
-		proc.Files = files
-		for name, text := range env {
-			proc.Env[name] = project.Value{Text: text}
+		id := in.String("clusterId")
+		if id == "" {
+			sum := sha256.Sum256([]byte(in.ID))
+			id = base64.RawURLEncoding.EncodeToString(sum[:16])
 		}
+		format := in.Before(project.Command{Exec: []project.Text{in.Program("kafka-storage.sh"), project.Lit("format"),
+			project.Lit("-t"), project.Lit(id), project.Lit("-c"), main.Command.Exec[1], project.Lit("--ignore-formatted")}})
+		format.Dirs, format.Files, format.Env = main.Dirs, main.Files, maps.Clone(main.Env)
 	}
-	main.Readiness = &project.Probe{Server: check, Period: slowStart}
-	main.SuccessCode = []int{143} // of a Java virtual machine that SIGTERM has ended: 128+15
+	at := main.Readiness.Server
+	for _, c := range in.Each("topics") {
+		words := []project.Text{in.Program("kafka-topics.sh"), litFlag("bootstrap-server", hostPort(at.Host, at.Port)), project.Lit("--create"), project.Lit("--if-not-exists"), litFlag("topic", c.Name())}
+		for flag, option := range map[string]string{"partitions": "partitions", "replication-factor": "replicationFactor"} {
+			if c.Has(option) {
+				words = append(words, litFlag(flag, in.scalar(c.Get(option)).String()))
+			}
+		}
+		for _, own := range c.Each("settings") {
+			words = append(words, litFlag("config", own.Name()+"="+in.scalar(own).String()))
+		}
+		in.After(project.Command{Exec: words}).Env["LOG_DIR"] = main.Env["LOG_DIR"]
+	}
 }
 
-// kafkaListeners declares the ports of the broker and returns a check of one of them.
-// The user's own listeners are also what clients are told, unless the user sets
-// advertised.listeners.
-func kafkaListeners(in *Instance, lines map[string]project.Text, port, controller int) *project.ServerCheck {
+// kafkaListeners declares the ports. The user's own listeners are also what clients are
+// told, unless the user sets advertised.listeners, and the first of them is asked whether it serves.
+func (in *tableInstance) kafkaListeners(main *project.Process) {
 	at := []string{"settings", "listeners"}
-	if !in.Has(at...) {
-		address := in.String("listenAddress")
-		in.Listen(port, everywhere(address), "port")
-		in.Listen(controller, "127.0.0.1", "port")
-		return &project.ServerCheck{Protocol: "kafka", Host: reachable(address), Port: port}
+	text, _, own := in.said([]string{"settings.listeners"})
+	if !own {
+		for _, name := range []string{"broker", "controller"} {
+			b := in.bounds[name][0]
+			in.Listen(b.port, everywhere(b.host), b.option...)
+		}
+		return
 	}
-	control := strings.Split(lines["controller.listener.names"].String(), ",")
-	check := &project.ServerCheck{Protocol: "kafka", Port: port}
-	var told []string
-	for _, listener := range strings.Split(lines["listeners"].String(), ",") {
+	control, told := []string{"CONTROLLER"}, []string{}
+	if text, _, ok := in.said([]string{"settings.controller.listener.names"}); ok {
+		control = strings.Split(text, ",")
+	}
+	for _, listener := range strings.Split(text, ",") {
 		name, address, _ := strings.Cut(strings.TrimSpace(listener), "://")
 		host, n, ok := splitHostPort(address)
 		if !ok {
@@ -141,11 +131,8 @@ func kafkaListeners(in *Instance, lines map[string]project.Text, port, controlle
 			continue
 		}
 		if told = append(told, name+"://"+hostPort(reachable(host), n)); len(told) == 1 {
-			check.Host, check.Port = reachable(host), n
+			main.Readiness.Server.Host, main.Readiness.Server.Port = reachable(host), n
 		}
 	}
-	if !in.Has("settings", "advertised.listeners") {
-		lines["advertised.listeners"] = project.Lit(strings.Join(told, ","))
-	}
-	return check
+	main.Files[0] = in.table.configs[0].file(in, entry{"advertised.listeners", strings.Join(told, ",")})
 }

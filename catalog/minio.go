@@ -30,7 +30,7 @@ var minio = ServiceType{
 			{name: "console", both: []string{"consoleAddress"}, when: "?browser"},
 		},
 		argv:  []string{"{bin/minio}", "server", "--address={api}", "--console-address={consoleAddress}", "?configDir --config-dir={configDir}", "!configDir --config-dir={data/config}", "--certs-dir={certificatesDir}", "{data/data}"},
-		env:   []string{"MINIO_REGION={region}"},
+		env:   []string{"MINIO_SITE_REGION={region}"},
 		dirs:  []string{"{data} 0750 keep", "{data/config} 0750", "{data/data} 0750"},
 		ready: ready{listener: "api", http: "/minio/health/live", slow: true},
 		finish: func(in *tableInstance, main *project.Process) {

@@ -36,9 +36,9 @@ func sourceOf(typ string) string {
 	return "Debian 12"
 }
 
-// standIns are the types that [TestStandInsRun], [TestStandInsLive] and [TestStandInsOfToolsLive]
+// standIns are the types that [TestStandInsRun], [TestStandInsLive], [TestStandInsOfThePageLive] and [TestStandInsOfToolsLive]
 // try with a program that takes what the server's documentation names, and nothing else.
-var standIns = []string{"alloy", "cassandra", "chromadb", "comfyui", "elasticmq", "elasticsearch", "loki", "mailpit", "mongodb", "neo4j", "open-webui", "pgadmin",
+var standIns = []string{"alloy", "apache-kafka", "cassandra", "chromadb", "clickhouse", "comfyui", "elasticmq", "elasticsearch", "grafana", "jaeger", "loki", "mailpit", "minio", "mlflow", "mongodb", "neo4j", "ollama", "open-webui", "pgadmin",
 	"plantuml", "pubsub-emulator", "pyroscope", "qdrant", "searxng", "seaweedfs", "tempo", "tika", "vllm", "weaviate"}
 
 const pages = "../docs/reference/services"

@@ -117,6 +117,8 @@ func Passwords(services *module.Config) []*module.Config {
 				add(c.Get("cookie"))
 			case "minio":
 				add(c.Get("secretKey"))
+			case "mlflow":
+				add(c.Get("backendStoreUri"))
 			case "mongodb":
 				add(c.Get("password"))
 			case "neo4j", "pgadmin":

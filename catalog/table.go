@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,7 @@ type table struct {
 	endpoints []endpoint
 	configs   []config
 	argv      []string
-	env       []string // NAME=word
+	env       []string // NAME=word, of which the last that is there holds
 	dirs      []string // "word mode keep": what outlives the container is kept
 	dir       string   // the working directory; default: the container's
 	ready     ready
@@ -52,8 +53,9 @@ type table struct {
 type endpoint struct {
 	name    string
 	port    string // the option, as a path; "" when there is none
-	number  int    // the port, when there is no option for it
-	above   string // the endpoint whose port it is 10000 above, likewise
+	number  int    // the port, when there is no option for it; and where both says none
+	above   string // the endpoint whose port it is above, likewise
+	by      int    // that much; default: 10000
 	beside  string // the endpoint whose addresses it has, likewise; a source that is a number alone says no address then
 	address string // the option, as a path; "" is the loopback address
 	ports   []string
@@ -109,7 +111,8 @@ func generateTable(in *Instance) {
 	}
 	for _, env := range r.table.env {
 		name, word, _ := strings.Cut(env, "=")
-		if text, ok := r.word(word); ok {
+		word, holds := r.condition(word)
+		if text, ok := r.word(word); ok && holds {
 			r.main.Env[name] = project.Value{Text: text}
 		}
 	}
@@ -155,7 +158,7 @@ func (in *tableInstance) bind(l *endpoint) {
 		option = strings.Split(l.both[0], ".")
 	case len(in.bounds[l.above]) > 0:
 		below := in.bounds[l.above][0]
-		port, option = below.port+10000, below.option
+		port, option = below.port+cmp.Or(l.by, 10000), below.option
 	}
 	if l.address != "" {
 		host = in.String(strings.Split(l.address, ".")...)
@@ -178,7 +181,7 @@ func (in *tableInstance) bind(l *endpoint) {
 	if n, err := strconv.Atoi(text); err == nil && l.beside != "" {
 		port, option = n, at
 	} else if whole {
-		host, option = text, at
+		host, option, port = text, at, cmp.Or(l.number, port)
 	}
 	var found []bound
 	for _, one := range strings.FieldsFunc(host, func(c rune) bool { return c == ',' || c == ' ' }) {
@@ -186,6 +189,8 @@ func (in *tableInstance) bind(l *endpoint) {
 		if scheme, rest, ok := strings.Cut(one, "://"); ok {
 			one = strings.TrimRight(rest, "/")
 			b.scheme, b.host = scheme, one
+			b.port = cmp.Or(map[string]int{"http": 80, "https": 443}[scheme], port)
+			b.others = b.port
 		}
 		if h, n, ok := splitHostPort(one); ok {
 			b.host = h
@@ -455,8 +460,11 @@ func (in *tableInstance) value(name string) project.Text {
 
 // kindOf is the kind of one of the rows.
 func (in *tableInstance) kindOf(name string) string {
+	var path []string
 	for _, row := range in.Type.rows {
-		if row[0] == name {
+		own := strings.TrimLeft(row[0], " ")
+		path = append(path[:(len(row[0])-len(own))/2], own)
+		if strings.Join(path, ".") == name {
 			kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(row[1], "null "), "required "), " ")
 			return kind
 		}

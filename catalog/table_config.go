@@ -56,7 +56,7 @@ func (f *config) file(in *tableInstance, more ...entry) project.File {
 		escape = quotes
 		f.writeYAML(in, b, more)
 	} else {
-		writeLines(b, f.lines(in), f.format)
+		writeLines(b, f.lines(in, more), f.format)
 	}
 	for _, option := range f.tail {
 		b.add(in.Text(option))
@@ -194,9 +194,9 @@ func plant(tree map[string]any, path []string, value any) {
 }
 
 // lines is what a file of lines has, by key: null of the user's removes one of ours.
-func (f *config) lines(in *tableInstance) map[string]project.Text {
+func (f *config) lines(in *tableInstance, more []entry) map[string]project.Text {
 	lines := map[string]project.Text{}
-	for _, e := range f.entries(in, nil) {
+	for _, e := range f.entries(in, more) {
 		if text, ok := in.line(e.value); ok {
 			lines[e.key] = text
 		}

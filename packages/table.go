@@ -162,7 +162,7 @@ var table = sync.OnceValue(func() map[string]entry {
 		"uv":             {programs: "uv uvx"},
 		"poetry":         {debian: "python3-poetry", programs: "poetry"},
 		"pipx":           {},
-		"mlflow-server":  {programs: "mlflow", from: "https://mlflow.org", wheel: "mlflow"},
+		"mlflow-server":  {users: "mlflow", programs: "mlflow", from: "https://mlflow.org", wheel: "mlflow"},
 		"nodejs":         {programs: "node npm npx corepack"},
 		"nodejs_18":      {debian: "@nodejs"},
 		"nodejs_20":      {debian: "@nodejs"},

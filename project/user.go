@@ -66,6 +66,7 @@ var systemUsers = sync.OnceValue(func() map[string]User {
 		"searxng":         {940, 940, "/nonexistent"},
 		"tika":            {941, 941, "/nonexistent"},
 		"pubsub-emulator": {942, 942, "/nonexistent"},
+		"mlflow":          {943, 943, "/nonexistent"},
 	}
 })
 
