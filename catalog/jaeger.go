@@ -24,6 +24,7 @@ var jaeger = ServiceType{
 			{name: "grpcCollector", number: 14250, address: "listenAddress", both: []string{"environment.COLLECTOR_GRPC_SERVER_HOST_PORT"}},
 			{name: "httpCollector", number: 14268, address: "listenAddress", both: []string{"environment.COLLECTOR_HTTP_SERVER_HOST_PORT"}},
 			{name: "grpcQuery", number: 16685, address: "listenAddress", both: []string{"environment.QUERY_GRPC_SERVER_HOST_PORT"}},
+			{name: "zipkinHTTP", address: "listenAddress", both: []string{"--collector.zipkin.host-port", "environment.COLLECTOR_ZIPKIN_HOST_PORT"}},
 			// These went with the agent.
 			{name: "sampling", number: 5778, address: "listenAddress", silent: true},
 			{name: "zipkin", number: 5775, address: "listenAddress", silent: true},
