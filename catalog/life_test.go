@@ -205,6 +205,9 @@ func audit(t *testing.T, s *testkit.Stack, services string, open ...string) {
 	}
 	want := declared(p)
 	var got map[string]bool
+	maps.DeleteFunc(want, func(at string, _ bool) bool { // where a member of Galera listens while it joins
+		return strings.HasSuffix(at, ":4568") || strings.HasSuffix(at, ":4444")
+	})
 	if !testkit.Eventually(func() bool { got = listeners(t, s.Net); return len(missing(want, got)) == 0 }) {
 		t.Errorf("declared, and nobody listens: %v", missing(want, got))
 	}

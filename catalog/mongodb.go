@@ -50,6 +50,14 @@ var mongodb = ServiceType{
 
 // mongodbSetUp makes the replica set and the user, and runs the script, by the server's own client.
 func mongodbSetUp(in *tableInstance, main *project.Process) {
+	all, _, _ := in.said([]string{"extraConfig:net.bindIpAll", "settings.net.bindIpAll"})
+	if all == "true" || slices.Contains(in.Strings("extraFlags"), "--bind_ip_all") { // which goes with no bindIp
+		conf := in.table.configs[0]
+		conf.base = slices.DeleteFunc(slices.Clone(conf.base), func(e entry) bool { return e.key == "net.bindIp" })
+		main.Files[0] = conf.file(in)
+		client := &in.bounds["client"][0]
+		client.host, in.service.Ports[0].Address, main.Readiness.Server.Host = "0.0.0.0", "*", reachable("*")
+	}
 	user, password := in.Str("user"), in.secretText(in.Config, "password", "password")
 	if root := "initialRootPasswordFile"; in.Has(root) {
 		for _, option := range []string{"password", "passwordFile", "user"} {

@@ -49,7 +49,7 @@ var mysql = ServiceType{
 		{"  name", "string = galera", "The name of the cluster."},
 		{"  sstMethod", "enum rsync mariabackup", "How a member gets the data when it joins."},
 		{"  localName", "null string", "The name of this member; the instance's name unless set."},
-		{"  localAddress", "string = 127.0.0.1", "The address at which the others reach this member, by port 4567."},
+		{"  localAddress", "string = 127.0.0.1", "The address at which the others reach this member, by the ports 4567, 4568 and 4444."},
 		{"  nodeAddresses", "list string", "The addresses of all members."},
 		{"  clusterPassword", "refused string", "Galera knows no password: set TLS by wsrep_provider_options in settings"},
 		{"  clusterAddress", "null string", "Where the cluster is, instead of nodeAddresses; \"gcomm://\" begins a new one with this member."},
@@ -99,7 +99,9 @@ func generateMySQL(in *Instance) {
 		in.Listen(port, everywhere(bind), portPath...)
 	}
 	if in.Bool("galeraCluster", "enable") {
-		in.Listen(galeraPort, in.String("galeraCluster", "localAddress"), "galeraCluster", "localAddress")
+		for _, port := range []int{galeraPort, 4568, 4444} { // to the others; and where it gets the changes, and the data, that it lacks
+			in.Listen(port, in.String("galeraCluster", "localAddress"), "galeraCluster", "localAddress")
+		}
 	}
 	if in.String("replication", "role") == "slave" {
 		in.another("replication", "masterPort", in.String("replication", "masterHost"), in.Int("replication", "masterPort"))

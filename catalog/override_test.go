@@ -43,6 +43,8 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 		{"comfyui", `services.comfyui.a = { enable = true; extraFlags = [ "--listen" "127.0.0.2" "--port" "1" ]; };`, "127.0.0.2:1", "http://127.0.0.2:1/system_stats"},
 		{"mongodb everywhere", `services.mongodb.a = { enable = true; bind = null; };`, "*:27017", "127.0.0.1:27017"},
 		{"mongodb settings", `services.mongodb.a = { enable = true; settings.net = { port = 1; bindIp = "127.0.0.2,10.0.0.1"; }; };`, "127.0.0.2:1 10.0.0.1:1", "127.0.0.2:1"},
+		{"mongodb everywhere by a flag", `services.mongodb.a = { enable = true; extraFlags = [ "--bind_ip_all" ]; };`, "*:27017", "127.0.0.1:27017"},
+		{"mongodb everywhere by a line", `services.mongodb.a = { enable = true; port = 1; extraConfig = "net.bindIpAll: true"; };`, "*:1", "127.0.0.1:1"},
 		{"mongodb lines", `services.mongodb.a = { enable = true; settings.net.port = 2; extraConfig = "net.port: 1\nnet.bindIp: '127.0.0.2'"; };`, "127.0.0.2:1", "127.0.0.2:1"},
 		{"mongodb flags", `services.mongodb.a = { enable = true; extraConfig = "net.port: 2"; extraFlags = [ "--port" "1" "--bind_ip=127.0.0.2" ]; };`, "127.0.0.2:1", "127.0.0.2:1"},
 		{"elasticsearch", `services.elasticsearch.a = { enable = true; settings."http.port" = 1; settings.transport.port = 2; settings.network.host = "127.0.0.2"; };`,

@@ -111,7 +111,8 @@ func (r *risks) withoutPassword() {
 	}
 	open := func(hint string) {
 		option := r.at("enable")
-		for _, name := range []string{"bind", "listen", "listenAddress", "listenClientUrls", "host", "address", "settings", "extraConf", "extraConfig", "startArgs", "extraFlags"} {
+		for _, name := range []string{"bind", "listen", "rpcAddress", "listenAddress", "defaultListenAddress", "httpAddress", "consoleAddress", "listenClientUrls", "host", "address",
+			"settings", "extraConf", "extraConfig", "extraServerConfig", "startArgs", "extraFlags", "extraArgs", "environmentVariables", "environment"} {
 			if o := r.at(name); o.IsSet() && !(o.Kind() == module.KindStr && onLoopback(o.String())) {
 				option = o
 				break
@@ -138,14 +139,36 @@ func (r *risks) withoutPassword() {
 		if !has("apiKey", "apiKeyFile") && r.at("settings", "service", "api_key").Kind() == module.Missing {
 			open(`set apiKey = { secret = "NAME"; }, or host = "127.0.0.1"`)
 		}
-	case "chromadb":
+	case "chromadb", "elasticmq", "jaeger", "loki", "ollama", "pyroscope", "tempo", "zookeeper":
 		open(`it lets all in: leave it on 127.0.0.1`)
 	case "memcached":
 		open(`it knows no passwords: leave it on 127.0.0.1`)
 	case "phpfpm":
 		open(`who reaches it runs programs with it: leave it on a socket or on 127.0.0.1`)
-	case "zookeeper":
-		open(`it lets all in: leave it on 127.0.0.1`)
+	case "comfyui":
+		open(`who reaches it runs programs with it: leave it on 127.0.0.1`)
+	case "cassandra":
+		if says, ok := r.at("extraConfig").Any().(map[string]any); !ok || says["authenticator"] == nil {
+			open(`set extraConfig.authenticator = "PasswordAuthenticator", or leave it on 127.0.0.1`)
+		}
+	case "neo4j":
+		if !has("initialPassword", "initialPasswordFile") {
+			open(`everyone knows "neo4jadmin": set initialPassword = { secret = "NAME"; }, or leave it on 127.0.0.1`)
+		}
+	case "minio":
+		if !has("secretKey", "secretKeyFile", "rootCredentialsFile") && r.at("environment", "MINIO_ROOT_PASSWORD").Kind() == module.Missing {
+			open(`everyone knows "minioadmin": set secretKey = { secret = "NAME"; }, or leave it on 127.0.0.1`)
+		}
+	case "seaweedfs":
+		open(`master, volumes and filer let all in, also with s3.config: leave it on 127.0.0.1`)
+	case "weaviate":
+		if r.at("environment", "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED").Kind() == module.Missing {
+			open(`set environment.AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED = "false", and AUTHENTICATION_APIKEY_ENABLED with keys beside it`)
+		}
+	case "mlflow":
+		if !slices.ContainsFunc(r.at("extraArgs").Strings(), func(arg string) bool { return strings.HasPrefix(arg, "--app-name") }) {
+			open(`let it ask with extraArgs = [ "--app-name=basic-auth" ], or leave it on 127.0.0.1`)
+		}
 	case "etcd":
 		asks := func(word string) bool { return strings.Contains(word, "client-cert-auth") }
 		if !slices.ContainsFunc(r.at("extraFlags").Strings(), asks) && r.at("extraConf", "CLIENT_CERT_AUTH").Kind() == module.Missing {
