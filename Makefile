@@ -98,7 +98,7 @@ mutate: deps
 # machine. All of it takes an hour; bench-image and bench-boot are the parts about images.
 bench: deps build bench-image bench-boot
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -vE '/(examples|lock|image/registry)$$')
-	$(GO) test -run '^$$' -bench 'Microservices|ServerChain|Chain|Sleepers|Idle|Restart|Ps|Output|Version|Program' -benchtime 5x -timeout 20m ./examples
+	$(GO) test -run '^$$' -bench 'Microservices|ServerChain|Ready|Chain|Sleepers|Idle|Restart|Ps|Output|Version|Program' -benchtime 5x -timeout 40m ./examples
 
 # What an image costs to make, to make again and to push, and what other tools take for
 # the same; then the index of packages. It downloads 250 MB.

@@ -130,6 +130,7 @@ var table = sync.OnceValue(func() map[string]entry {
 		"nettools":       {debian: "net-tools", programs: "netstat ifconfig route"},
 		"netcat":         {debian: "netcat-openbsd", programs: "nc netcat:nc"},
 		"netcat-openbsd": {programs: "nc netcat:nc"},
+		"fcgi":           {debian: "libfcgi-bin", programs: "cgi-fcgi"},
 		"netcat-gnu":     {debian: "netcat-traditional", programs: "nc netcat:nc"},
 		"socat":          {},
 		"dnsutils":       {programs: "dig nslookup host"},
