@@ -11,6 +11,7 @@ type State struct {
 	Schema     int    `json:"schemaVersion"`        // of this type; now 1
 	Root       string `json:"root"`                 // the definition's folder
 	Definition string `json:"definition,omitempty"` // what was asked to run, "./flake.nix#web"
+	Given      *Given `json:"given,omitempty"`      // what it was started with beside its definition
 	PID        int    `json:"pid"`                  // of the supervisor
 	Version    string `json:"version"`              // of nix2gpu
 	Snapshot
@@ -20,6 +21,16 @@ type State struct {
 	OutOfMemory *OutOfMemory `json:"outOfMemory,omitempty"`
 	// Copies are those of "run" that run, in the order in which they began.
 	Copies []RunningCopy `json:"copies,omitempty"`
+}
+
+// A Given is what a project was started with, by flags, that makes another project of its
+// definition. A reload goes on with it.
+type Given struct {
+	Modules    []string `json:"modules,omitempty"`    // files that are merged into it
+	EnvFiles   []string `json:"envFiles,omitempty"`   // instead of .env
+	NoDotEnv   bool     `json:"noDotEnv,omitempty"`   // .env is not read
+	Namespaces []string `json:"namespaces,omitempty"` // only processes of these
+	Disabled   []string `json:"disabled,omitempty"`   // without these processes
 }
 
 // A Degraded is something that the supervisor can't do at present, such as write to a

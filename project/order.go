@@ -35,6 +35,9 @@ func (p *Project) Shipped() []ID {
 	return ids
 }
 
+// ProfilesVar is the variable that names profiles.
+const ProfilesVar = "NIX2GPU_PROFILES"
+
 // AllProfiles is the profile that stands for all of them.
 const AllProfiles = "*"
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nix2gpu/control"
 	"nix2gpu/project"
 )
 
@@ -41,8 +42,9 @@ type Job struct {
 	Color        string // "labels", "never", or "" to pass on what services print
 	Terminal     bool   // stdout is a terminal: padded labels, coloured states, and times
 	// Reload holds the arguments by which our own program evaluates the definition
-	// again and prints the project; nil if that can't be repeated.
+	// again and prints the project, beside what has changed since the start.
 	Reload []string
+	Given  *control.Given // what of them the user gave beside the definition; nil: nothing
 
 	// Untested says that servers have not tested their configurations: the session lets
 	// them, beside the start. Tested holds, by service, the digest of one that has passed.

@@ -20,7 +20,7 @@ import (
 // evaluateAgain evaluates the definition again and hands the result to the engine. An
 // error is printed, and nothing changes.
 func (s *session) evaluateAgain(ctx context.Context) {
-	p, err := s.evaluate(nil)
+	p, err := s.evaluate(s.kept(nil))
 	var changes supervisor.Reloaded
 	if err == nil {
 		changes, err = asked{s.engine, s}.Reload(ctx, p)
@@ -111,7 +111,7 @@ func (e *evaluationError) Error() string { return e.said }
 // evaluated evaluates the definition again for a request, with other numbers of replicas
 // of some services.
 func (s *session) evaluated(_ context.Context, replicas map[string]int) (project.Valid, error) {
-	p, err := s.evaluate(replicas)
+	p, err := s.evaluate(s.kept(replicas))
 	var said *evaluationError
 	switch {
 	case errors.As(err, &said):
@@ -123,20 +123,27 @@ func (s *session) evaluated(_ context.Context, replicas map[string]int) (project
 			}
 		}
 		return p, &control.Error{Code: code, Msg: msg, Hint: hint}
-	case errors.Is(err, errNotAgain):
-		return p, &control.Error{Code: control.CodeConflict, Msg: err.Error()}
 	}
 	return p, err
 }
 
-// scales are the arguments for other numbers of replicas. Those of services that are not
-// named stay as they are, if the definition still has them.
-func (s *session) scales(replicas map[string]int) (args []string) {
+// kept are the arguments for what stays as it is now, whoever asked for it since the start:
+// profiles, and that files are not watched. So do, where replicas says other numbers of
+// replicas, those of services that it does not name, if the definition still has them;
+// without it the definition says all numbers.
+func (s *session) kept(replicas map[string]int) (args []string) {
+	now := s.engine.Snapshot()
+	for _, profile := range now.Profiles {
+		args = append(args, "--kept-profile", profile)
+	}
+	if now.NoWatch {
+		args = append(args, "--no-watch")
+	}
 	if replicas == nil {
-		return nil
+		return args
 	}
 	kept := map[string]int{}
-	for _, svc := range s.engine.Snapshot().Services {
+	for _, svc := range now.Services {
 		if _, named := replicas[svc.Family]; svc.Family != "" && svc.Family != string(svc.ID) && !named && !svc.Disabled {
 			kept[svc.Family]++
 		}
@@ -150,9 +157,6 @@ func (s *session) scales(replicas map[string]int) (args []string) {
 	return args
 }
 
-// errNotAgain says that a definition can't be evaluated again.
-var errNotAgain = errors.New("not supported: a reload of what was started with namespaces or environment files")
-
 // evaluateIn is the folder of an evaluation: the definition's, so that messages name its
 // files as the user does, unless that is gone.
 func (s *session) evaluateIn() string {
@@ -162,15 +166,15 @@ func (s *session) evaluateIn() string {
 	return s.Root
 }
 
-// evaluate runs our own program to evaluate the definition, so that its memory and its
-// failures are not the supervisor's. Without replicas, their numbers are those that the
-// project was started with.
-func (s *session) evaluate(replicas map[string]int) (project.Valid, error) {
+// isProfiles reports whether a variable names profiles. Those of the start need not be
+// those of now.
+func isProfiles(variable string) bool { return strings.HasPrefix(variable, project.ProfilesVar+"=") }
+
+// evaluate runs our own program to evaluate the definition, with these further arguments,
+// so that its memory and its failures are not the supervisor's.
+func (s *session) evaluate(args []string) (project.Valid, error) {
 	s.evaluating.Lock() // one at a time: each takes memory
 	defer s.evaluating.Unlock()
-	if len(s.job.Reload) == 0 {
-		return project.Valid{}, errNotAgain
-	}
 	stdout, stdoutEnd, err := os.Pipe()
 	if err != nil {
 		return project.Valid{}, err
@@ -183,7 +187,7 @@ func (s *session) evaluate(replicas map[string]int) (project.Valid, error) {
 	}
 	defer stderr.Close()
 	child, err := s.host.Start(process.Spec{
-		Name: "reload", Argv: slices.Concat([]string{s.Self}, s.job.Reload, s.scales(replicas)), Env: s.Environ, Dir: s.evaluateIn(),
+		Name: "reload", Argv: slices.Concat([]string{s.Self}, s.job.Reload, args), Env: slices.DeleteFunc(slices.Clone(s.Environ), isProfiles), Dir: s.evaluateIn(),
 		Stdout: stdoutEnd, Stderr: stderrEnd,
 	})
 	stdoutEnd.Close()

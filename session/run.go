@@ -332,7 +332,7 @@ func (s *session) serve() error {
 	s.server = server.New(server.Options{
 		Engine: asked{s.engine, s}, Resolve: (*project.Project).ResolveAll, Reload: s.reload, Evaluate: s.evaluated, Logs: s.hub.Reader(), Truncate: s.hub.Truncate,
 		Degraded: s.watch.look, Usage: s.usage, Measure: s.measure, Exec: s.exec, Run: s.runCopy, Copies: &s.copies, Attach: s.attach, Type: s.typeKeys, OutOfMemory: s.memory.report, Confined: process.Confined,
-		Wire: s.opts.Wire, Root: s.Root, Definition: s.job.Definition, Files: s.job.Files, Version: s.opts.Version, Log: s.log,
+		Wire: s.opts.Wire, Root: s.Root, Definition: s.job.Definition, Given: s.job.Given, Files: s.job.Files, Version: s.opts.Version, Log: s.log,
 	})
 	served := make(chan struct{})
 	go func() {

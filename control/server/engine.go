@@ -33,7 +33,7 @@ type Engine interface {
 // state adds to a snapshot what only the server knows.
 func (s *Server) state(ctx context.Context, snap control.Snapshot) *control.State {
 	state := &control.State{
-		Schema: control.SchemaVersion, Root: s.opts.Root, Definition: s.opts.Definition,
+		Schema: control.SchemaVersion, Root: s.opts.Root, Definition: s.opts.Definition, Given: s.opts.Given,
 		PID: s.opts.PID, Version: s.opts.Version, Snapshot: snap,
 	}
 	if s.opts.Degraded != nil {

@@ -70,8 +70,9 @@ type Options struct {
 	// OutOfMemory, when set, is what was killed in the container for lack of memory.
 	OutOfMemory func() *control.OutOfMemory
 
-	Root       string       // the definition's folder
-	Definition string       // what was asked to run, "./flake.nix#web"
+	Root       string // the definition's folder
+	Definition string // what was asked to run, "./flake.nix#web"
+	Given      *control.Given
 	Files      []string     // of a definition that is several files
 	Version    string       // of nix2gpu
 	PID        int          // of the supervisor; 0: of this process

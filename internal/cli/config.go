@@ -44,8 +44,7 @@ reloaded. Without masks, only the user who runs it gets that.`,
 	addProfileFlag(env, cmd, &opts.target)
 	addScaleFlag(cmd, &opts.target)
 	addKeptScaleFlag(cmd, &opts.target)
-	addNoWatchFlag(cmd, &opts.target)
-	cmd.Flags().MarkHidden("no-watch") // a supervisor passes it on
+	addGivenFlags(cmd, &opts.target) // a supervisor passes them on
 	addOutputFlag(cmd, &opts.output, "yaml", "json")
 	cmd.Flags().BoolVar(&opts.origin, "show-origin", false, "print each option that is set, and where")
 	cmd.Flags().BoolVar(&opts.running, "running", false, "print the project that runs, whatever the definition says now")

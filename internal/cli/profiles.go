@@ -12,7 +12,7 @@ import (
 )
 
 // profilesVar names profiles where no flag does.
-const profilesVar = "NIX2GPU_PROFILES"
+const profilesVar = project.ProfilesVar
 
 // addProfileFlag adds the flag for verbs that say what is started: all others take
 // definitions as they are written.

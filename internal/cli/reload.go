@@ -30,6 +30,11 @@ are restarted, new ones are started, removed ones are stopped, and all others go
 the definition is wrong, it says so and changes nothing. "up" does the same and starts
 what was stopped as well; on SIGHUP the supervisor does it by itself.
 
+What was given when the project was started goes on, unless you give another: files,
+container, modules, environment files, namespaces, and --no-watch; and so do the profiles
+that are active now. Services that were not named then stay as they are. The numbers of
+replicas are the definition's again: --scale and "scale" last until a reload.
+
 With --dry-run it says what would be done to which service, and why, and does nothing.`,
 		Example: `  nix2gpu reload --dry-run           what would be restarted, and why?
   nix2gpu reload                     do it, and wait until it is well`,
@@ -76,7 +81,7 @@ func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
 	if err != nil {
 		return err
 	}
-	opts.target.keptProfiles, opts.target.noWatch = state.Profiles, state.NoWatch
+	opts.target.keep(state)
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err

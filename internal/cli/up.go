@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -186,12 +185,13 @@ type upRun struct {
 
 // job describes for the supervisor what to run, and how.
 func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Ending, over *project.Listen) *session.Job {
+	given := o.target.given(env, l)
 	return &session.Job{
 		Project: l.valid, Services: ids, Named: len(o.target.services) > 0, Token: o.token, TruncateLogs: o.anew, NoDeps: o.noDeps, Stay: o.keep, Ending: end, Listen: over,
 		Root: l.root, Container: l.instance(), Definition: l.name, Files: l.shownFiles(), Socket: env.rundirEnv().Socket,
 		LogJSON: o.logFormat == "json", Color: env.colorMode(),
 		Terminal: env.StdoutTTY && o.logFormat != "json" && !env.inContainer(), // a container's log is the same with and without a terminal
-		Reload:   o.target.again(env, l), Detached: o.detach || o.wait, Untested: !o.strict,
+		Reload:   o.target.again(l, given), Given: given, Detached: o.detach || o.wait, Untested: !o.strict,
 	}
 }
 
@@ -325,30 +325,75 @@ func become(ctx context.Context, env *Env, j *session.Job) error {
 	return fmt.Errorf("cannot execute %s again: %v", env.Self, err)
 }
 
-// again returns the arguments that evaluate the same definition again, from any
-// folder; nil if no arguments can.
-func (t *target) again(env *Env, l *loaded) []string {
-	if len(t.namespaces)+len(t.envFiles)+len(t.disabled) > 0 || t.noDotEnv {
-		return nil
-	}
+// again returns the arguments that evaluate the same definition again, from any folder, but
+// for what may change while it runs: see session.kept.
+func (t *target) again(l *loaded, given *control.Given) []string {
 	args := []string{"config", "--output", "project"}
-	for _, f := range l.files {
-		args = append(args, "--file", f)
+	add := func(flag string, values []string) {
+		for _, v := range values {
+			args = append(args, flag, v)
+		}
 	}
+	add("--file", l.files)
 	if l.container != "" {
-		args = append(args, "--container", l.container)
+		add("--container", []string{l.container})
 	}
-	for _, m := range t.modules {
-		args = append(args, "--module", env.path(m))
-	}
-	for _, name := range slices.Sorted(maps.Keys(t.scales)) {
-		args = append(args, "--scale", fmt.Sprintf("%s=%d", name, t.scales[name]))
-	}
-	for _, p := range t.profiles {
-		args = append(args, "--profile", p)
-	}
-	if t.noWatch {
-		args = append(args, "--no-watch")
+	if given != nil {
+		add("--module", given.Modules)
+		add("--env", given.EnvFiles)
+		add("--namespace", given.Namespaces)
+		add("--disabled", given.Disabled)
+		if given.NoDotEnv {
+			args = append(args, "--disable-dotenv")
+		}
 	}
 	return args
+}
+
+// given is what was given of that beside the definition; nil: nothing.
+func (t *target) given(env *Env, l *loaded) *control.Given {
+	g := &control.Given{Namespaces: t.namespaces, Disabled: t.disabled, NoDotEnv: t.noDotEnv}
+	for _, m := range t.modules {
+		g.Modules = append(g.Modules, env.path(m))
+	}
+	for _, f := range t.envFiles {
+		g.EnvFiles = append(g.EnvFiles, absolute(l.root, f))
+	}
+	if len(g.Modules)+len(g.EnvFiles)+len(g.Namespaces)+len(g.Disabled) == 0 && !g.NoDotEnv {
+		return nil
+	}
+	return g
+}
+
+// addGivenFlags adds what a supervisor passes on of the project that runs.
+func addGivenFlags(cmd *cobra.Command, t *target) {
+	f := cmd.Flags()
+	addNoWatchFlag(cmd, t)
+	f.StringArrayVar(&t.envFiles, "env", nil, "")
+	f.BoolVar(&t.noDotEnv, "disable-dotenv", false, "")
+	f.StringArrayVar(&t.namespaces, "namespace", nil, "")
+	f.StringArrayVar(&t.disabled, "disabled", nil, "")
+	f.StringArrayVar(&t.keptProfiles, "kept-profile", nil, "")
+	for _, name := range []string{"no-watch", "env", "disable-dotenv", "namespace", "disabled", "kept-profile"} {
+		f.MarkHidden(name)
+	}
+}
+
+// keep makes t that of a project that runs, where t says nothing else.
+func (t *target) keep(state *control.State) {
+	t.keptProfiles, t.noWatch = state.Profiles, state.NoWatch
+	g := state.Given
+	if g == nil {
+		return
+	}
+	if len(t.modules) == 0 {
+		t.modules = g.Modules
+	}
+	if len(t.envFiles) == 0 {
+		t.envFiles = g.EnvFiles
+	}
+	if len(t.namespaces) == 0 {
+		t.namespaces = g.Namespaces
+	}
+	t.disabled, t.noDotEnv = g.Disabled, g.NoDotEnv
 }
