@@ -197,6 +197,26 @@ func (s *dbServer) dbname() string {
 	return "--dbname=dbname='" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s.database) + "'"
 }
 
+// opened opens a file, and waits no longer than ctx lasts: a pipe opens when it has its other
+// end, which may never be.
+func opened(ctx context.Context, file string, flags int) (*os.File, error) {
+	type outcome struct {
+		file *os.File
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() { // it ends with the process
+		f, err := os.OpenFile(file, flags, 0)
+		done <- outcome{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.file, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 func (opts *dbOptions) dump(ctx context.Context, env *Env) error {
 	s, err := opts.find(ctx, env)
 	if err != nil {
@@ -214,7 +234,10 @@ func (opts *dbOptions) dump(ctx context.Context, env *Env) error {
 	}
 	file := env.path(opts.file)
 	if safefile.IsStream(file) {
-		out, err := os.OpenFile(file, os.O_WRONLY, 0)
+		out, err := opened(ctx, file, os.O_WRONLY)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			return fmt.Errorf("cannot write the dump: %v", err)
 		}
@@ -242,7 +265,10 @@ func (opts *dbOptions) restore(ctx context.Context, env *Env) error {
 	}
 	from := env.Stdin
 	if opts.file != "" {
-		f, err := os.Open(env.path(opts.file))
+		f, err := opened(ctx, env.path(opts.file), os.O_RDONLY)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			why := err
 			if pe, ok := errors.AsType[*fs.PathError](err); ok {
