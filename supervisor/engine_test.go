@@ -691,7 +691,7 @@ func TestReload(t *testing.T) {
 		}
 		s.pass(2 * time.Second)
 		snap := s.Snapshot()
-		s.wantState("off", control.Stopped, "")
+		s.wantState("off", control.Stopped, "disabled")
 		s.wantState("on", control.Running, "")
 		if len(snap.Services) != 6 {
 			t.Errorf("services = %+v", snap.Services)

@@ -406,14 +406,22 @@ func (c *core) why(s *service) string {
 	case control.Running:
 		return s.whyWatched()
 	case control.Stopped:
-		if s.spec.Disabled && s.starts == 0 {
-			if len(s.spec.Profiles) > 0 {
-				return "starts with profile " + strings.Join(s.spec.Profiles, " or ")
-			}
-			return "disabled"
+		if s.spec.Disabled {
+			return c.whyDisabled(s.spec)
 		}
 	}
 	return ""
+}
+
+// whyDisabled says why a service does not start with the others.
+func (c *core) whyDisabled(s *project.Service) string {
+	switch {
+	case len(s.Profiles) > 0:
+		return "starts with profile " + strings.Join(s.Profiles, " or ")
+	case s.Family != "" && (!c.project.Compose || s.Family == string(s.ID)):
+		return "scaled to 0" // in YAML all of several replicas may be disabled
+	}
+	return "disabled"
 }
 
 // whyWatched says which files restart a service; "" where none do.
