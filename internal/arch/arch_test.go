@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"nix/syntax":       {},
 	"nix/lib":          {},
 	"nix/store":        {},
+	"nix/flakeref":     {},
 	"nix/eval":         {"nix/syntax", "nix/store"},
 	"nix/osfs":         {"nix/eval"},
 	"nix/module":       {"nix/eval", "nix/syntax", "nix/lib"},

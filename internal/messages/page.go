@@ -23,7 +23,7 @@ var sections = []section{
 		[]string{"control", "control/client", "control/server", "console"}},
 	{"The Nix language", "The text of a definition can't be read or evaluated. The place before the message is where.",
 		"correct the expression at that place; [builtins](builtins.md) has what each function takes", "2",
-		[]string{"nix/syntax", "nix/eval", "nix/store", "nix/flake", "nix/osfs"}},
+		[]string{"nix/syntax", "nix/eval", "nix/store", "nix/flakeref", "nix/flake", "nix/osfs"}},
 	{"Types of options", "A value does not fit the option that it is given to. The words are those of NixOS.",
 		"`nix2gpu options TYPE` has the type of each option, its default and an example; [options](options.md) has them all", "2",
 		[]string{"nix/module"}},

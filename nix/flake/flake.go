@@ -1,12 +1,14 @@
 package flake
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"nix2gpu/nix/eval"
+	"nix2gpu/nix/flakeref"
 	"nix2gpu/nix/syntax"
 )
 
@@ -49,8 +51,10 @@ type loader struct {
 
 // A place is where a flake is, and its node in the lock file of the root.
 type place struct {
-	dir  string
-	lock lockNode
+	dir    string
+	tree   string // the folder that is locked; "" is dir
+	lock   lockNode
+	locked flakeref.Ref // of an input, what the lock says of it
 }
 
 // A spec is what flake.nix says of one input.
@@ -62,6 +66,20 @@ type spec struct {
 	path    string
 	noFlake bool
 	inputs  map[string]spec // overrides of the inputs of the input
+	attrs   flakeref.Ref    // as they are given, url among them
+}
+
+// ref returns the reference that a spec has. One that says nothing is looked up by its name.
+func (s spec) ref() (flakeref.Ref, error) {
+	switch {
+	case s.attrs.Type() != "":
+		return s.attrs, nil
+	case s.url != "":
+		return flakeref.Parse(s.url)
+	case s.path != "":
+		return flakeref.Ref{"type": "path", "path": s.path}, nil
+	}
+	return flakeref.Ref{"type": "indirect", "id": s.name}, nil
 }
 
 // flake reads the value of a flake.nix. overrides are inputs that the flake above sets
@@ -73,30 +91,15 @@ func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[str
 		t.Throw("%s must be a set with outputs, not a %s", file, t.Force(v).Type())
 	}
 	f := &Flake{Dir: at.dir, Attrs: set, Inputs: map[string]eval.Value{}}
-	specs := map[string]spec{}
-	if inputs, ok := set.Get("inputs"); ok {
-		specs = readSpecs(t, inputs)
-	}
 	outputs, hasOutputs := set.Get("outputs")
-	var formals []eval.FormalArg
-	if hasOutputs {
-		if fn := t.Force(outputs); eval.IsFunction(fn) {
-			formals = t.FunctionArgs(fn)
-		}
-	}
-	for _, arg := range formals { // an input that is not declared is looked up by its name
-		if _, ok := specs[arg.Name]; !ok && arg.Name != "self" {
-			specs[arg.Name] = spec{name: arg.Name, pos: arg.Pos}
-		}
-	}
-	for name, s := range specs {
+	for name, s := range inputsOf(t, set) {
 		if v, ok := overrides[name]; ok {
 			f.Inputs[name] = v
 			continue
 		}
 		f.Inputs[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return l.input(t, f, s, at) })
 	}
-	outPath := eval.StrContext(at.dir, eval.NewContext("source:"+at.dir))
+	source := sourceInfo(cmp.Or(at.tree, at.dir), l.opts.FS, at.locked)
 	f.Self = eval.Lazy(func(t *eval.Thread) eval.Value {
 		result := eval.NewAttrs(0).Done()
 		if hasOutputs {
@@ -106,17 +109,36 @@ func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[str
 			}
 			result = t.Attrs(t.Call(outputs, args.Done()))
 		}
-		return result.Update(eval.NewAttrs(8).
+		return result.Update(source).Update(eval.NewAttrs(5).
+			Set("outPath", eval.StrContext(at.dir, eval.NewContext("source:"+at.dir))).
 			Set("_type", eval.Str("flake")).
 			Set("outputs", result).
 			Set("inputs", eval.AttrsOf(f.Inputs)).
-			Set("outPath", outPath).
-			Set("sourceInfo", eval.NewAttrs(1).Set("outPath", outPath).Done()).
-			Set("lastModified", eval.MakeInt(1)).
-			Set("lastModifiedDate", eval.Str("19700101000001")).
+			Set("sourceInfo", source).
 			Done())
 	})
 	return f
+}
+
+// inputsOf returns the inputs of the value of a flake.nix. One that outputs takes and
+// nothing declares is looked up by its name.
+func inputsOf(t *eval.Thread, set *eval.Attrs) map[string]spec {
+	specs := map[string]spec{}
+	if inputs, ok := set.Get("inputs"); ok {
+		specs = readSpecs(t, inputs)
+	}
+	var formals []eval.FormalArg
+	if outputs, ok := set.Get("outputs"); ok {
+		if fn := t.Force(outputs); eval.IsFunction(fn) {
+			formals = t.FunctionArgs(fn)
+		}
+	}
+	for _, arg := range formals {
+		if _, ok := specs[arg.Name]; !ok && arg.Name != "self" {
+			specs[arg.Name] = spec{name: arg.Name, pos: arg.Pos}
+		}
+	}
+	return specs
 }
 
 // readSpecs reads the set inputs.
@@ -125,7 +147,7 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 	specs := make(map[string]spec, set.Len())
 	for i := range set.Len() {
 		name, v, pos := set.At(i)
-		s := spec{name: name, pos: pos}
+		s := spec{name: name, pos: pos, attrs: flakeref.Ref{}}
 		given := t.Attrs(v)
 		for j := range given.Len() {
 			key, v, at := given.At(j)
@@ -140,6 +162,22 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 				s.noFlake = !t.Bool(v)
 			case "inputs":
 				s.inputs = readSpecs(t, v)
+			}
+			switch v := t.Force(v).(type) {
+			case *eval.String:
+				if key != "follows" {
+					s.attrs[key] = v.Text()
+				}
+			case eval.Path:
+				s.attrs[key] = string(v)
+			case eval.Int:
+				s.attrs[key] = int64(v)
+			case eval.Bool:
+				if key != "flake" {
+					s.attrs[key] = bool(v)
+				}
+			}
+			switch key {
 			case "owner", "repo":
 				if s.url == "" {
 					s.url = "github:"
@@ -158,26 +196,39 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 		return l.follow(t, f, s)
 	}
 	locked, isLocked := at.lock.input(s.name)
+	var pinned flakeref.Ref
+	if isLocked {
+		pinned = locked.node.Locked
+	}
 	dir, local := localPath(s, at.dir)
 	if !local && isLocked {
 		dir, local = locked.path(at.dir)
 	}
-	if !local {
+	if local {
+		if ref, err := s.ref(); err == nil && isLocked && ref.Equal(locked.node.Original) {
+			l.check(t, s, dir, pinned) // a lock of another reference is out of date
+		}
+	} else {
 		for _, name := range []string{s.name, repository(s.url)} {
 			if v, ok := l.opts.StandIns[name]; ok && !s.noFlake {
 				return t.Force(v)
 			}
 		}
-		l.failFetch(t, s)
+		if dir, local = inStore(l.opts.FS, pinned); !local {
+			l.failFetch(t, s)
+		}
+	}
+	tree := dir
+	if sub := pinned.Text("dir"); sub != "" {
+		dir = path.Join(dir, sub)
 	}
 	if l.depth++; l.depth > maxDepth {
 		t.Fail(s.pos, "inputs of inputs nest more than %d levels deep; does input %q lead back here?", maxDepth, s.name)
 	}
 	defer func() { l.depth-- }()
 	if s.noFlake {
-		out := eval.StrContext(dir, eval.NewContext("source:"+dir))
-		return eval.NewAttrs(2).Set("outPath", out).
-			Set("sourceInfo", eval.NewAttrs(1).Set("outPath", out).Done()).Done()
+		source := sourceInfo(tree, l.opts.FS, pinned)
+		return source.Update(eval.NewAttrs(1).Set("sourceInfo", source).Done())
 	}
 	overrides := map[string]eval.Value{}
 	for name, o := range s.inputs {
@@ -185,7 +236,7 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 			overrides[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return l.input(t, f, o, at) })
 		}
 	}
-	below := place{dir: dir, lock: locked}
+	below := place{dir: dir, tree: tree, lock: locked, locked: pinned}
 	if !isLocked {
 		below.lock = readLock(t, l.opts.FS, dir)
 	}

@@ -1,36 +1,72 @@
 package flake
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"path"
 
 	"nix2gpu/nix/eval"
+	"nix2gpu/nix/flakeref"
 )
 
-// A lockFile is the part of flake.lock that is about inputs that are local paths.
-type lockFile struct {
-	Version int                   `json:"version"`
-	Root    string                `json:"root"`
-	Nodes   map[string]lockedNode `json:"nodes"`
+// A LockFile is a flake.lock. Versions 5 to 7 are read, and version 7 is written.
+type LockFile struct {
+	Nodes   map[string]*LockedNode `json:"nodes"`
+	Root    string                 `json:"root"`
+	Version int                    `json:"version"`
 }
 
-type lockedNode struct {
-	// An input is the name of a node, or a path of inputs from the root.
-	Inputs map[string]json.RawMessage `json:"inputs"`
-	Locked struct {
-		Type string `json:"type"`
-		Path string `json:"path"`
-	} `json:"locked"`
-	Flake *bool `json:"flake"`
+// A LockedNode is an input, and of the node called Root the flake itself, which has inputs
+// alone.
+type LockedNode struct {
+	Flake    *bool           `json:"flake,omitempty"` // nil is true
+	Inputs   map[string]Edge `json:"inputs,omitempty"`
+	Locked   flakeref.Ref    `json:"locked,omitempty"`
+	Original flakeref.Ref    `json:"original,omitempty"`
+	// Parent is the path of inputs to the flake in whose folder a relative path begins; nil
+	// for any other reference.
+	Parent []string `json:"parent,omitzero"`
+}
+
+// An Edge is what an input names: a node, or the path of inputs from the root that it
+// follows.
+type Edge struct {
+	Node    string
+	Follows []string
+}
+
+func (e Edge) MarshalJSON() ([]byte, error) {
+	if e.Node == "" {
+		return json.Marshal(e.Follows)
+	}
+	return json.Marshal(e.Node)
+}
+
+func (e *Edge) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &e.Node) == nil {
+		return nil
+	}
+	return json.Unmarshal(data, &e.Follows)
+}
+
+// Bytes returns the text of the file, as Nix writes it.
+func (f *LockFile) Bytes() []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	_ = e.Encode(f) // it has maps, texts and numbers alone
+	return b.Bytes()
 }
 
 // A lockNode is a node with its file. The zero value knows nothing.
 type lockNode struct {
-	file *lockFile
-	node lockedNode
-	dir  string // of the flake.lock
+	file *LockFile
+	node *LockedNode
+	dir  string   // of the flake.lock
+	at   []string // the path of inputs to the flake that has it
 }
 
 // readLock reads the flake.lock in dir, if there is one.
@@ -46,14 +82,18 @@ func readLock(t *eval.Thread, files eval.FS, dir string) lockNode {
 	if err != nil {
 		t.Throw("cannot read %s: %v", name, err)
 	}
-	var file lockFile
+	var file LockFile
 	if err := json.Unmarshal(data, &file); err != nil {
 		t.Throw("%s is not a lock file: %v", name, err)
 	}
 	if file.Version < 5 || file.Version > 7 {
 		t.Unsupported("%s has version %d; lock it again with a current Nix", name, file.Version)
 	}
-	return lockNode{&file, file.Nodes[file.Root], dir}
+	root, ok := file.Nodes[file.Root]
+	if !ok || root == nil {
+		return lockNode{}
+	}
+	return lockNode{file: &file, node: root, dir: dir}
 }
 
 // input returns the node of an input.
@@ -65,25 +105,27 @@ func (n lockNode) input(name string) (lockNode, bool) {
 	if !ok {
 		return lockNode{}, false
 	}
-	node, ok := n.file.Nodes[key]
-	return lockNode{n.file, node, n.dir}, ok
+	node := n.file.Nodes[key]
+	return lockNode{n.file, node, n.dir, n.at}, node != nil
 }
 
 // resolve returns the key of the node that an input names, either itself or by the path
 // of the input that it follows.
-func (n lockNode) resolve(raw json.RawMessage, depth int) (string, bool) {
-	var key string
-	if json.Unmarshal(raw, &key) == nil {
-		return key, true
+func (n lockNode) resolve(e Edge, depth int) (string, bool) {
+	if e.Node != "" {
+		return e.Node, true
 	}
-	var steps []string
-	if depth > maxDepth || json.Unmarshal(raw, &steps) != nil || len(steps) == 0 {
+	if depth > maxDepth || len(e.Follows) == 0 {
 		return "", false
 	}
-	key = n.file.Root
-	for _, step := range steps {
+	key := n.file.Root
+	for _, step := range e.Follows {
+		node := n.file.Nodes[key]
+		if node == nil {
+			return "", false
+		}
 		var ok bool
-		if key, ok = n.resolve(n.file.Nodes[key].Inputs[step], depth+1); !ok {
+		if key, ok = n.resolve(node.Inputs[step], depth+1); !ok {
 			return "", false
 		}
 	}
@@ -93,11 +135,12 @@ func (n lockNode) resolve(raw json.RawMessage, depth int) (string, bool) {
 // path returns the folder that the node is locked to, if it is locked to one. A
 // relative path is relative to the flake that has the input.
 func (n lockNode) path(dir string) (string, bool) {
-	if n.node.Locked.Type != "path" || n.node.Locked.Path == "" {
+	name := n.node.Locked.Text("path")
+	if n.node.Locked.Type() != "path" || name == "" {
 		return "", false
 	}
-	if path.IsAbs(n.node.Locked.Path) {
-		return path.Clean(n.node.Locked.Path), true
+	if path.IsAbs(name) {
+		return path.Clean(name), true
 	}
-	return path.Join(dir, n.node.Locked.Path), true
+	return path.Join(dir, name), true
 }
