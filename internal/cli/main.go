@@ -148,6 +148,7 @@ func nix2gpuVerbs() []verb {
 		{groupDefine, "eval", "", newEval},
 		{groupDefine, "parse", "", newParse},
 		{groupDefine, "options", "", newOptions},
+		{groupDefine, "flake", "", newFlake},
 
 		{groupImage, "build", "", newBuild},
 		{groupImage, "lock", "", newLock},
