@@ -36,7 +36,8 @@ var jaeger = ServiceType{
 			"?storage=badger --badger.ephemeral=false", "?storage=badger --badger.directory-key={data/keys}", "?storage=badger --badger.directory-value={data/values}",
 			"{extraFlags...}"},
 		// Not every version has all of them, but jaeger ignores unknown variables.
-		env: []string{"SPAN_STORAGE_TYPE={storage}", "COLLECTOR_GRPC_SERVER_HOST_PORT={grpcCollector}", "COLLECTOR_HTTP_SERVER_HOST_PORT={httpCollector}",
+		env: []string{"SPAN_STORAGE_TYPE={storage}", "OTEL_TRACES_SAMPLER=always_off", // of itself: they would go to localhost:4317, whoever is there
+			"COLLECTOR_GRPC_SERVER_HOST_PORT={grpcCollector}", "COLLECTOR_HTTP_SERVER_HOST_PORT={httpCollector}",
 			"QUERY_GRPC_SERVER_HOST_PORT={grpcQuery}",
 			"HTTP_SERVER_HOST_PORT={sampling}", "PROCESSOR_ZIPKIN_COMPACT_SERVER_HOST_PORT={zipkin}",
 			"PROCESSOR_JAEGER_COMPACT_SERVER_HOST_PORT={compact}", "PROCESSOR_JAEGER_BINARY_SERVER_HOST_PORT={binary}"},

@@ -87,6 +87,7 @@ func kafkaSetUp(in *tableInstance, main *project.Process) {
 		}
 		format := in.Before(project.Command{Exec: []project.Text{in.Program("kafka-storage.sh"), project.Lit("format"),
 			project.Lit("-t"), project.Lit(id), project.Lit("-c"), main.Command.Exec[1], project.Lit("--ignore-formatted")}})
+		format.Doing = "formatting the data folder"
 		format.Dirs, format.Files, format.Env = main.Dirs, main.Files, maps.Clone(main.Env)
 	}
 	at := main.Readiness.Server
@@ -100,7 +101,8 @@ func kafkaSetUp(in *tableInstance, main *project.Process) {
 		for _, own := range c.Each("settings") {
 			words = append(words, litFlag("config", own.Name()+"="+in.scalar(own).String()))
 		}
-		in.After(project.Command{Exec: words}).Env["LOG_DIR"] = main.Env["LOG_DIR"]
+		create := in.After(project.Command{Exec: words})
+		create.Doing, create.Env["LOG_DIR"] = "making the topic "+c.Name(), main.Env["LOG_DIR"]
 	}
 }
 

@@ -55,6 +55,7 @@ func ollamaModels(in *tableInstance, main *project.Process) {
 	}
 	for _, model := range models {
 		pull := in.After(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("pull"), project.Lit(model)}})
+		pull.Doing = "downloading the model " + model + " unless it is there"
 		pull.Env = maps.Clone(main.Env)
 		pull.Env["OLLAMA_HOST"] = project.Value{Text: in.value("api!")}
 	}

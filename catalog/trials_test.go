@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,5 +38,22 @@ func TestConfigTestsAreDocumented(t *testing.T) {
 				t.Errorf("%s: the page says %q, and tested is %t", typ.Name, row, tested)
 			}
 		}
+	}
+}
+
+// What downloads something when it first starts says so, with what it is.
+func TestDownloadsAreSaid(t *testing.T) {
+	for name, what := range map[string]string{"ollama": "those of models and loadModels", "vllm": "the model into dataDir", "open-webui": "a model for searches"} {
+		at := slices.IndexFunc(catalog.Types(), func(typ *catalog.ServiceType) bool { return typ.Name == name })
+		if doc := catalog.Types()[at].Doc; !strings.Contains(doc, "Its first start downloads "+what) {
+			t.Errorf("%s says %q", name, doc)
+		}
+	}
+	p, err := generate(t, "t.nix", `{ services.ollama.a = { enable = true; models = [ "llama3.2:1b" ]; }; }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if doing := p.Processes["ollama.a-setup"].Doing; !strings.Contains(doing, "downloading the model llama3.2:1b") {
+		t.Errorf("meanwhile it says %q", doing)
 	}
 }
