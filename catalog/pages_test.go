@@ -111,30 +111,32 @@ func page(t *testing.T, typ *catalog.ServiceType, example string, p *project.Pro
 		}
 	}
 	code := func(text string) string { return "`" + text + "`" }
-	var id project.ID
+	var s *project.Service // the last of several, which is as those before
+	var runs, listens []string
 	for _, one := range slices.Sorted(maps.Keys(p.Services)) {
-		if p.Services[one].Type == typ.Name {
-			id = one
+		if p.Services[one].Type != typ.Name {
+			continue
+		}
+		s = p.Services[one]
+		runs = append(runs, commandOf(p.Processes[s.Main].Command)...)
+		for _, port := range s.Ports {
+			at := fmt.Sprintf("%s:%d", port.Address, port.Port)
+			if strings.HasPrefix(at, ":") {
+				at = "127.0.0.1" + at
+			}
+			if port.Protocol != "" {
+				at += "/" + port.Protocol
+			}
+			listens = append(listens, code(at))
 		}
 	}
-	s, main := p.Services[id], p.Processes[p.Services[id].Main]
+	main := p.Processes[s.Main]
 	if typ.Package != "" {
 		row("package", []string{packageOf(typ.Package)})
 	}
-	row("runs", commandOf(main.Command))
+	row("runs", runs)
 	if main.User != "" {
 		row("as", []string{code(main.User)})
-	}
-	var listens []string
-	for _, port := range s.Ports {
-		at := fmt.Sprintf("%s:%d", port.Address, port.Port)
-		if strings.HasPrefix(at, ":") {
-			at = "127.0.0.1" + at
-		}
-		if port.Protocol != "" {
-			at += "/" + port.Protocol
-		}
-		listens = append(listens, code(at))
 	}
 	row("listens at", listens)
 	var kept, made, written []string
