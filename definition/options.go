@@ -210,7 +210,8 @@ func (e *evaluation) servicesOf(c *module.Config, process string) (of []knownPro
 		}
 		for _, instance := range c.Keys("services", typ.Name) {
 			end, ok := strings.CutPrefix(process, instance)
-			if !ok || end != "" && end != catalog.UpstreamPart(typ.Name) {
+			node := typ.Name == "redis-cluster" && slices.Contains(c.Keys("services", typ.Name, instance, "nodes"), strings.TrimPrefix(end, "-"))
+			if !ok || end != "" && end != catalog.UpstreamPart(typ.Name) && !node {
 				continue
 			}
 			rank := 1
