@@ -2,26 +2,33 @@ package catalog_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"nix2gpu/catalog"
+	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
-// passwords are the options for passwords of all types: each takes a text, a
-// secret by its name, or a file.
-var passwords = []struct {
+type password struct {
 	name, definition string // %s is `OPTION = VALUE;`
 	option           string
 	file             bool // has a twin for a file that takes the same
 	where            string
-}{
+}
+
+// passwords are the options for passwords of all types: each takes a text, a
+// secret by its name, or a file.
+var passwords = []password{
 	{"redis", `{ services.redis.db = { enable = true; %s }; }`, "requirePass", true, `requirepass "§"`},
 	{"redis-cluster", `{ services.redis-cluster.db = { enable = true; %s }; }`, "requirePass", true, `REDISCLI_AUTH=§`},
 	{"redis-cluster's nodes", `{ services.redis-cluster.db = { enable = true; %s }; }`, "requirePass", true, "requirepass \"§\"\nmasterauth \"§\""},
 	{"redis's other", `{ services.redis.db = { enable = true; replicaOf.port = 1; %s }; }`, "masterAuth", true, `masterauth "§"`},
 	{"postgresql's other", `{ services.postgresql.db = { enable = true; standbyOf = { port = 1; %s }; }; }`, "password", true, `PGPASSWORD=§`},
 	{"mysql", `{ services.mysql.db = { enable = true; ensureUsers = [ { name = "app"; %s } ]; }; }`, "password", true, `"password": "§"`},
+	{"mysql's master", `{ services.mysql.db = { enable = true; replication = { role = "slave"; masterHost = "10.0.0.1"; masterUser = "copy"; %s }; }; }`, "masterPassword", true, `"password": "§"`},
+	{"mlflow's database", `{ services.mlflow.a = { enable = true; %s }; }`, "backendStoreUri", true, `MLFLOW_BACKEND_STORE_URI=§`},
 	{"minio", `{ services.minio.db = { enable = true; %s }; }`, "secretKey", true, `MINIO_ROOT_PASSWORD=§`},
 	{"minio's user", `{ services.minio.db = { enable = true; %s }; }`, "accessKey", true, `MINIO_ROOT_USER=§`},
 	{"rabbitmq", `{ services.rabbitmq.db = { enable = true; %s }; }`, "cookie", true, `§`},
@@ -36,6 +43,25 @@ var passwords = []struct {
 	{"searxng", `{ services.searxng.a = { enable = true; %s }; }`, "secret_key", true, `SEARXNG_SECRET=§`},
 	{"nginx", `{ services.nginx.db = { enable = true; virtualHosts.x = { basicAuth = { %s }; }; }; }`, "me", false, "me:{PLAIN}§\n"},
 	{"nginx's location", `{ services.nginx.db = { enable = true; virtualHosts.x.locations."/" = { basicAuth = { %s }; }; }; }`, "me", false, "me:{PLAIN}§\n"},
+}
+
+// Every option that takes a secret is on the list.
+func TestEverySecretIsTried(t *testing.T) {
+	for _, typ := range catalog.Types() {
+		docs := module.Describe(typ.Options())
+		for _, d := range docs {
+			hasSecret := func(other module.Doc) bool { return other.String() == d.String()+".secret" }
+			if d.Type != "null or (string or (submodule))" || !slices.ContainsFunc(docs, hasSecret) {
+				continue
+			}
+			option := d.Path[len(d.Path)-1]
+			if !slices.ContainsFunc(passwords, func(c password) bool {
+				return c.option == option && strings.Contains(c.definition, "services."+typ.Name+".")
+			}) {
+				t.Errorf("no test sets %s of %s", d.String(), typ.Name)
+			}
+		}
+	}
 }
 
 func TestPasswordsAreSecrets(t *testing.T) {
