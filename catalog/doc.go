@@ -7,6 +7,18 @@
 // file, looks at no machine and executes nothing. Whatever depends on where a
 // service runs stays a place in a project.Text.
 //
+// Most types are a table, which says as data what an instance comes to: words with places
+// in them, endpoints, files, readiness. What a table would only say worse has a function:
+//
+//   - nginx, caddy, apache-httpd: configurations are languages with blocks, and
+//     addresses in them depend on each other
+//   - postgresql, mysql: accounts, rules of access, replication and set-up that resumes
+//   - redis, redis-cluster: the user's lines are read before ours are written, since
+//     several of them change what listens and how to ask for readiness
+//   - rabbitmq: which endpoints there are depends on its plugins, and Erlang's ports on
+//     each other
+//   - custom: it has no server of which anything could be known
+//
 // What is wrong with an instance beyond the types of its options is kept
 // with the other errors of the evaluation, by Config.Errorf.
 package catalog
