@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +13,23 @@ import (
 )
 
 var inBraces = regexp.MustCompile(`\{([^{}]*)\}`)
+
+// A type without a table says in the package's documentation why it has none, and only such a type.
+func TestEscapesSayWhy(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []string
+	for _, m := range regexp.MustCompile(`(?m)^//   - ([a-z, -]+): `).FindAllStringSubmatch(string(text), -1) {
+		named = append(named, strings.Split(m[1], ", ")...)
+	}
+	for _, typ := range Types() {
+		if slices.Contains(named, typ.Name) == (typ.table != nil) {
+			t.Errorf("%s: has a table: %t, and doc.go says why not: %t", typ.Name, typ.table != nil, slices.Contains(named, typ.Name))
+		}
+	}
+}
 
 // A table is data, so a name that it spells wrongly is no error of the compiler: each
 // kind of option, each place in a word, each option of an endpoint is there.
