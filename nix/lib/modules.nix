@@ -39,13 +39,14 @@ rec {
   mkAliasIfDef = option: mkIf option.isDefined;
   mkAliasOptionModule = from: to: doRename { inherit from to; visible = true; warn = false; use = x: x; };
   mkAliasOptionModuleMD = mkAliasOptionModule;
-  mkRenamedOptionModule = from: to: doRename {
+  mkRenamedOptionModule = from: to: mkRenamedOptionModuleWith { inherit from to; };
+  # With a warning where the new name is in every release that is supported.
+  mkRenamedOptionModuleWith = { from, to, sinceRelease ? 0 }: doRename {
     inherit from to;
     visible = false;
-    warn = true;
+    warn = lib.oldestSupportedReleaseIsAtLeast sinceRelease;
     use = x: x;
   };
-  mkRenamedOptionModuleWith = { from, to, sinceRelease ? 0 }: mkRenamedOptionModule from to;
 
   doRename = { from, to, visible, warn, use, withPriority ? true, condition ? true }:
     { config, options, ... }:
@@ -181,7 +182,7 @@ rec {
       evaluated = evalModules {
         prefix = lib.init loc;
         modules = [ { _file = builtins.head (option.declarations or [ lib.unknownModule ]); options.${name} = option; } ]
-          ++ map (d: { _file = toString d.file; config.${name} = d.value; }) defs;
+          ++ map (d: { _file = toString d.file; config.${name} = d.value; }) (lib.reverseList defs); # as modules come: the last one first
       };
     in evaluated.options.${name};
   # One declaration from several: modules with options and _file.

@@ -52,6 +52,7 @@ type mod struct {
 	options []declSet
 	config  []def
 	imports []Module
+	loaded  []*mod // the imports
 	disable []string
 }
 
@@ -79,33 +80,59 @@ var moduleKeys = []string{"_class", "_file", "config", "disabledModules", "freef
 func (tr *tree) collect(t *eval.Thread) []*mod {
 	m := tr.merging(t)
 	var all []*mod
-	seen := map[string]bool{}
+	root := &mod{imports: append([]Module{tr.internalModule()}, tr.sources...)}
+	seen := map[string]*mod{}
 	disabled := map[string]bool{}
-	queue := make([]Module, 0, len(tr.sources)+1)
-	queue = append(queue, tr.internalModule())
-	queue = append(queue, tr.sources...)
+	type entry struct {
+		src  *Module
+		from *mod
+	}
+	queue := make([]entry, 0, len(root.imports))
+	enqueue := func(x *mod) {
+		for i := range x.imports {
+			queue = append(queue, entry{&x.imports[i], x})
+		}
+	}
+	enqueue(root)
 	for len(queue) > 0 {
-		src := queue[0]
+		next := queue[0]
 		queue = queue[1:]
-		x := tr.load(m, src)
+		x := tr.load(m, *next.src)
 		if x.key != "" {
-			if seen[x.key] {
+			if known := seen[x.key]; known != nil {
+				next.from.loaded = append(next.from.loaded, known)
 				continue
 			}
-			seen[x.key] = true
+			seen[x.key] = x
 		}
+		next.from.loaded = append(next.from.loaded, x)
 		if all = append(all, x); len(all) > maxModules {
 			m.fail(&Error{Pos: x.place(), Msg: "there are too many modules: does one import itself?", Hint: "give it a key, or import it as a file"})
 		}
-		queue = append(queue, x.imports...)
+		enqueue(x)
 		for _, d := range x.disable {
 			disabled[d] = true
 		}
 	}
 	if len(disabled) > 0 {
-		all = slices.DeleteFunc(all, func(x *mod) bool { return x.key != "" && disabled[x.key] })
+		all = root.reached(disabled)
 	}
 	slices.Reverse(all)
+	return all
+}
+
+// reached returns the modules that x imports, and what those import, without the disabled
+// ones: what only such a one imports does not count.
+func (x *mod) reached(disabled map[string]bool) []*mod {
+	var all []*mod
+	seen := map[*mod]bool{}
+	for queue := x.loaded; len(queue) > 0; queue = queue[1:] {
+		if x := queue[0]; !seen[x] && (x.key == "" || !disabled[x.key]) {
+			seen[x] = true
+			all = append(all, x)
+			queue = slices.Concat(queue, x.loaded)
+		}
+	}
 	return all
 }
 
@@ -248,10 +275,14 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 		}
 	}
 	if v, ok := set.Get("disabledModules"); ok {
+		at := set.Pos("disabledModules")
 		for _, e := range t.List(v).Elems() {
 			e = t.Force(e)
 			if k, ok := t.Lookup(e, "key"); ok {
 				e = k
+			} else if set, ok := e.(*eval.Attrs); ok && !set.Has("outPath") && !set.Has("__toString") {
+				m.fail(&Error{Pos: at, Msg: "a module to disable must be a path, a text, or a set with a key, not " + m.show(e),
+					Hint: "write { key = …; } with the key of that module"})
 			}
 			x.disable = append(x.disable, t.ToString(e).Text())
 		}

@@ -187,16 +187,36 @@ func functionTo(elem *typeInfo) *typeInfo {
 		merge: func(m *merging, loc []string, defs []def) result {
 			at := append(loc[:len(loc):len(loc)], "<function body>")
 			sys, args := m.sys, m.args
-			return result{val: eval.Func(showPath(loc), 1, func(t *eval.Thread, arg []eval.Value) eval.Value {
+			call := eval.Func(showPath(loc), 1, func(t *eval.Thread, arg []eval.Value) eval.Value {
 				m := &merging{t, sys, args}
 				results := make([]def, len(defs))
 				for i, d := range defs {
 					results[i] = def{val: t.Call(d.val, arg[0]), pos: d.pos, file: d.file}
 				}
 				return m.newElem(at, elem, results).value()
-			})}
+			})
+			return result{val: eval.NewAttrs(2).
+				Set("__functor", eval.Func(showPath(loc), 1, func(*eval.Thread, []eval.Value) eval.Value { return call })).
+				Set("__functionArgs", eval.Lazy(func(t *eval.Thread) eval.Value { return argsOfAll(t, defs) })).Done()}
 		},
 	}
+}
+
+// argsOfAll returns the arguments that functions take; one has a default if it has one
+// in each that takes it.
+func argsOfAll(t *eval.Thread, defs []def) eval.Value {
+	all := map[string]bool{}
+	for _, d := range defs {
+		for _, arg := range t.FunctionArgs(d.val) {
+			optional, known := all[arg.Name]
+			all[arg.Name] = arg.HasDefault && (!known || optional)
+		}
+	}
+	b := eval.NewAttrs(len(all))
+	for _, name := range sortedKeys(all) {
+		b.Set(name, eval.Bool(all[name]))
+	}
+	return b.Done()
 }
 
 // Uniq accepts a T that is assigned only once, even if T could merge.
@@ -255,13 +275,19 @@ func coerced(from, to *typeInfo, convert func(m *merging, loc []string, d def) e
 
 // JSON accepts what JSON can express: null, booleans, numbers, strings, lists and sets.
 // Paths and packages count as strings. It is the usual freeform type.
-var JSON Type = jsonType()
+var JSON Type = jsonType(true)
 
-func jsonType() *typeInfo {
+// jsonType returns the type of JSON's values or, without null, of TOML's.
+func jsonType(nullable bool) *typeInfo {
 	t := &typeInfo{name: "json", desc: "JSON value", compound: false}
+	if !nullable {
+		t.name, t.desc = "toml", "TOML value"
+	}
 	t.check = func(m *merging, v eval.Value) bool {
 		switch v.Type() {
-		case eval.TypeNull, eval.TypeBool, eval.TypeInt, eval.TypeFloat, eval.TypeString, eval.TypePath, eval.TypeList, eval.TypeAttrs:
+		case eval.TypeNull:
+			return nullable
+		case eval.TypeBool, eval.TypeInt, eval.TypeFloat, eval.TypeString, eval.TypePath, eval.TypeList, eval.TypeAttrs:
 			return !eval.IsFunction(v)
 		}
 		return false
@@ -296,6 +322,7 @@ type submodule struct {
 	onlyConfig bool                  // a set that is assigned is only config, never options or imports
 	inherit    bool                  // module arguments come from the surrounding evaluation
 	desc       string
+	class      string // of modules, "" for any
 }
 
 func submoduleType(s *submodule) *typeInfo {
@@ -318,7 +345,7 @@ func (s *submodule) evaluate(sys *System, around map[string]eval.Value, loc []st
 		args = around
 	}
 	tr := sys.newTree(loc, args)
-	tr.sub = s
+	tr.sub, tr.class = s, s.class
 	tr.sources = append(tr.sources, s.modules...)
 	for i := range defs {
 		tr.sources = append(tr.sources, Module{def: &defs[i], onlyConfig: s.onlyConfig})
@@ -333,7 +360,7 @@ func (s *submodule) evaluate(sys *System, around map[string]eval.Value, loc []st
 // deferredModule returns a type that keeps modules, after the static ones.
 func deferredModule(static []eval.Value) *typeInfo {
 	return &typeInfo{
-		name: "deferredModule", desc: "module",
+		name: "deferredModule", desc: "module", static: static,
 		check: func(m *merging, v eval.Value) bool {
 			return v.Type() == eval.TypeAttrs || v.Type() == eval.TypeFunction || isPath(m, v)
 		},

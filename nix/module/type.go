@@ -46,6 +46,10 @@ type typeInfo struct {
 	low, high int64        // of a whole number, its bounds
 	sample    string       // a value as users write it, for hints, or ""
 	view      *eval.Attrs  // of a type declared in Nix
+
+	pattern     string       // of strMatching
+	placeholder string       // of a set, what stands for its names in documentation; "": name
+	static      []eval.Value // of a deferred module, the modules in front
 }
 
 // maxShown limits how deep descriptions of types go.
@@ -125,9 +129,8 @@ var (
 	EnvVar           Type = Separated(":", "strings concatenated with \":\"")
 
 	Path       Type = simple("path", "absolute path", isPath)
-	PathStr    Type = simple("externalPath", "absolute path, not copied", isPath)
 	Package    Type = &typeInfo{name: "package", desc: "package", check: isPackage, merge: mergeOne}
-	ShellPkg   Type = &typeInfo{name: "shellPackage", desc: "package that can be used as a shell", check: isPackage, merge: mergeOne}
+	ShellPkg   Type = &typeInfo{name: "package", desc: "package", check: isShell, merge: mergeOne}
 	Attrs      Type = &typeInfo{name: "attrs", desc: "attribute set", check: isOf[*eval.Attrs], merge: mergeUpdate, empty: eval.NewAttrs(0).Done()}
 	OptionType Type = &typeInfo{name: "optionType", desc: "optionType", check: isOptionType, merge: mergeOptionTypes}
 
@@ -198,6 +201,44 @@ func isPath(m *merging, v eval.Value) bool {
 		}
 	}
 	return false
+}
+
+// pathWith returns a type of paths: absolute or relative, in Nix's store or outside. What
+// is nil does not count.
+func pathWith(inStore, absolute *bool) *typeInfo {
+	desc := "path"
+	if absolute != nil {
+		desc = map[bool]string{true: "absolute ", false: "relative "}[*absolute] + desc
+	}
+	if inStore != nil {
+		desc += map[bool]string{true: " in the Nix store", false: " not in the Nix store"}[*inStore]
+	}
+	return simple("path", desc, func(m *merging, v eval.Value) bool {
+		var text string
+		switch v := v.(type) {
+		case *eval.String:
+			text = v.Text()
+		case eval.Path:
+			text = string(v)
+		case *eval.Attrs:
+			if !v.Has("outPath") && !v.Has("__toString") {
+				return false
+			}
+			text = m.t.Interpolate(v).Text()
+		default:
+			return false
+		}
+		if _, isText := v.(*eval.String); inStore != nil && !*inStore && !isText {
+			return false // it could be copied into the store later
+		}
+		return (absolute == nil || *absolute == strings.HasPrefix(text, "/")) && (inStore == nil || *inStore == isStorePath(text))
+	})
+}
+
+// isShell accepts packages that are shells.
+func isShell(m *merging, v eval.Value) bool {
+	set, ok := v.(*eval.Attrs)
+	return ok && set.Has("shellPath") && isPackage(m, v)
 }
 
 // isPackage accepts package values, and paths below the folders of packages.
@@ -280,7 +321,9 @@ func matching(pattern, description string) (*typeInfo, error) {
 	if description == "" {
 		description = "string matching the pattern " + pattern
 	}
-	return simple("strMatching", description, text(re.MatchString)), nil
+	t := simple("strMatching", description, text(re.MatchString))
+	t.pattern = pattern
+	return t, nil
 }
 
 // Enum accepts one of the given values: string, int, float, bool or [Null].

@@ -10,11 +10,11 @@ import (
 var plainTypes = map[string]Type{
 	"unspecified": Unspecified, "anything": Anything, "raw": Raw,
 	"bool": Bool, "int": Int, "float": Float, "number": Number, "port": Port,
-	"str": String, "nonEmptyStr": NonEmptyString, "singleLineStr": SingleLineString, "passwdEntry": SingleLineString,
+	"str": String, "nonEmptyStr": NonEmptyString, "singleLineStr": SingleLineString,
 	"lines": Lines, "commas": Commas, "envVar": EnvVar,
-	"path": Path, "externalPath": PathStr, "pathInStore": Package,
+	"path": Path, "externalPath": pathWith(new(false), new(true)), "pathInStore": pathWith(new(true), nil),
 	"package": Package, "shellPackage": ShellPkg, "attrs": Attrs,
-	"boolByOr": boolByOr(), "json": JSON, "toml": JSON,
+	"boolByOr": boolByOr(), "json": JSON, "toml": jsonType(false),
 	"optionType": OptionType, "deferredModule": DeferredModule,
 }
 
@@ -55,7 +55,11 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 		if v, ok := m.t.Lookup(args[0], "lazy"); ok {
 			lazy = m.t.Bool(v)
 		}
-		return attrsOf(typ(m, m.attr(m.t.Attrs(args[0]), "elemType", def{})), lazy)
+		t := attrsOf(typ(m, m.attr(m.t.Attrs(args[0]), "elemType", def{})), lazy)
+		if v, ok := m.t.Lookup(args[0], "placeholder"); ok {
+			t.placeholder = m.t.Text(v)
+		}
+		return t
 	})
 	fn("either", 2, func(m *merging, args []eval.Value) *typeInfo {
 		return oneOf([]*typeInfo{typ(m, args[0]), typ(m, args[1])})
@@ -84,13 +88,27 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 		return t
 	})
 	fn("pathWith", 1, func(m *merging, args []eval.Value) *typeInfo {
-		if v, ok := m.t.Lookup(args[0], "inStore"); ok && v == eval.Value(eval.Bool(true)) {
-			return Package.info()
+		flag := func(name string) *bool {
+			v, ok := m.t.Lookup(args[0], name)
+			if !ok || v.Type() == eval.TypeNull {
+				return nil
+			}
+			return new(m.t.Bool(v))
 		}
-		return Path.info()
+		inStore, absolute := flag("inStore"), flag("absolute")
+		switch {
+		case inStore != nil && absolute != nil && *inStore && !*absolute:
+			m.fail(&Error{Msg: "types.pathWith: a path in the store is never relative", Hint: "leave out absolute = false"})
+		case inStore == nil && absolute != nil && *absolute:
+			return Path.info() // which options of ours have
+		}
+		return pathWith(inStore, absolute)
 	})
 	fn("coercedTo", 3, func(m *merging, args []eval.Value) *typeInfo {
 		convert := args[1]
+		if typ(m, args[0]).findSub() != nil {
+			m.fail(&Error{Msg: "types.coercedTo: what is converted must not be a submodule", Hint: "write types.either, or give the option an apply"})
+		}
 		return coerced(typ(m, args[0]), typ(m, args[2]), func(m *merging, _ []string, d def) eval.Value {
 			return m.t.Call(convert, d.val)
 		})
@@ -115,6 +133,9 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 			if b, ok := m.t.Force(v).(eval.Bool); ok {
 				sub.onlyConfig = bool(b)
 			}
+		}
+		if v, ok := m.t.Lookup(set, "class"); ok && v.Type() == eval.TypeString {
+			sub.class = m.t.Text(v)
 		}
 		if v, ok := set.Get("description"); ok {
 			if d, ok := m.t.Force(v).(*eval.String); ok {

@@ -1,6 +1,13 @@
 package module
 
 import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
 	"nix2gpu/nix/eval"
 )
 
@@ -25,9 +32,14 @@ func (s *System) viewOf(typ *typeInfo) *eval.Attrs {
 	}
 	b := eval.NewAttrs(18).
 		Set("_type", eval.Str("option-type")).
-		Set("name", eval.Str(typ.name)).
-		Set("description", eval.Lazy(func(*eval.Thread) eval.Value { return eval.Str(typ.text(maxShown)) })).
-		Set("descriptionClass", eval.Str("noun")).
+		Set("name", eval.Str(typ.nixName())).
+		Set("description", eval.Lazy(func(t *eval.Thread) eval.Value {
+			if free := s.freeOf(t, typ); free != nil && typ.desc == "submodule" {
+				return eval.Str("open submodule of " + free.inner(maxShown))
+			}
+			return eval.Str(typ.text(maxShown))
+		})).
+		Set("descriptionClass", typ.class()).
 		Set("deprecationMessage", eval.Null{}).
 		Set("check", fn("check", 1, func(m *merging, args []eval.Value) eval.Value {
 			return eval.Bool(typ.check(m, m.t.Force(args[0])))
@@ -39,12 +51,18 @@ func (s *System) viewOf(typ *typeInfo) *eval.Attrs {
 			return typ.subOptions(m, m.locOf(args[0]))
 		})).
 		Set("getSubModules", eval.Lazy(func(t *eval.Thread) eval.Value {
+			if typ.name == "deferredModule" {
+				return eval.NewList(typ.static...)
+			}
 			if sub := typ.findSub(); sub != nil {
 				return s.moduleValues(sub)
 			}
 			return eval.Null{}
 		})).
 		Set("substSubModules", fn("substSubModules", 1, func(m *merging, args []eval.Value) eval.Value {
+			if typ.name == "deferredModule" {
+				return s.viewOf(deferredModule(m.t.List(args[0]).Elems()))
+			}
 			if typ.findSub() == nil {
 				return eval.Null{}
 			}
@@ -71,12 +89,23 @@ func (s *System) viewOf(typ *typeInfo) *eval.Attrs {
 	switch {
 	case len(typ.elems) == 1:
 		nested.Set("elemType", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[0]) }))
+	case typ.name == "coercedTo":
+		nested.Set("coercedType", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[0]) }))
+		nested.Set("finalType", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[1]) }))
 	case len(typ.elems) > 1:
 		nested.Set("left", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[0]) }))
 		nested.Set("right", eval.Lazy(func(*eval.Thread) eval.Value { return s.viewOf(typ.elems[1]) }))
 	}
-	nestedTypes := nested.Done()
-	b.Set("nestedTypes", nestedTypes)
+	b.Set("nestedTypes", nested.Done())
+	if typ.sub != nil {
+		b.Set("nestedTypes", eval.Lazy(func(t *eval.Thread) eval.Value {
+			set := eval.NewAttrs(1)
+			if free := s.freeOf(t, typ); free != nil {
+				set.Set("freeformType", s.viewOf(free))
+			}
+			return set.Done()
+		}))
+	}
 	functor := eval.NewAttrs(6).Set("name", eval.Str(typ.name)).Set("__native", native).
 		Set("type", eval.Null{}).Set("binOp", eval.Func("binOp", 2, func(*eval.Thread, []eval.Value) eval.Value { return eval.Null{} })).
 		Set("payload", eval.Null{}).Set("wrapped", eval.Null{})
@@ -228,6 +257,12 @@ func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
 		joined.modules = append(append([]Module{}, a.sub.modules...), b.sub.modules...)
 		joined.onlyConfig = a.sub.onlyConfig && b.sub.onlyConfig
 		joined.inherit = a.sub.inherit || b.sub.inherit
+		if a.sub.class != "" && b.sub.class != "" && a.sub.class != b.sub.class {
+			(&merging{t: t, sys: s}).fail(&Error{
+				Msg:  fmt.Sprintf("a submodule is declared as of class %q and as of class %q", a.sub.class, b.sub.class),
+				Hint: "declare it as of one class"})
+		}
+		joined.class = cmp.Or(a.sub.class, b.sub.class)
 		if b.sub.args != nil {
 			joined.args = map[string]eval.Value{}
 			for k, v := range a.sub.args {
@@ -240,6 +275,8 @@ func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
 		return submoduleType(&joined)
 	case a.enum != nil:
 		return s.joinEnums(t, a, b)
+	case a.name == "deferredModule":
+		return deferredModule(slices.Concat(a.static, b.static))
 	case a.with != nil:
 		if len(a.elems) != len(b.elems) {
 			return nil
@@ -350,7 +387,13 @@ func (t *typeInfo) subOptions(m *merging, loc []string) eval.Value {
 			return m.t.Call(fn, eval.StringList(loc...))
 		}
 	case t.name == "attrsOf" || t.name == "lazyAttrsOf":
-		return t.elems[0].subOptions(m, append(loc[:len(loc):len(loc)], "<name>"))
+		return t.elems[0].subOptions(m, append(loc[:len(loc):len(loc)], "<"+cmp.Or(t.placeholder, "name")+">"))
+	case t.name == "deferredModule":
+		static := &submodule{}
+		for _, v := range t.static {
+			static.modules = append(static.modules, FromValue(v, ""))
+		}
+		return &static.evaluate(m.sys, m.args, loc, nil).optionsValue
 	case t.name == "listOf":
 		return t.elems[0].subOptions(m, append(loc[:len(loc):len(loc)], "*"))
 	case len(t.elems) > 0:
@@ -361,4 +404,65 @@ func (t *typeInfo) subOptions(m *merging, loc []string) eval.Value {
 		}
 	}
 	return eval.NewAttrs(0).Done()
+}
+
+// nixName returns the name of the type that Nix sees. Ours say more, for messages.
+func (t *typeInfo) nixName() string {
+	for name, typ := range intTypes {
+		if typ.info() != t {
+			continue
+		}
+		switch bits, isSigned := strings.CutPrefix(name, "s"); {
+		case isSigned:
+			return "signedInt" + bits
+		case name == "unsigned" || name == "positive":
+			return name + "Int"
+		}
+		return "unsignedInt" + name[1:]
+	}
+	switch t.name {
+	case "number":
+		return "either"
+	case "strMatching":
+		return "strMatching " + strconv.Quote(t.pattern)
+	case "nonEmptyListOf":
+		return "listOf"
+	case "numbersNonnegative", "numbersPositive", "numbersBetween":
+		return strings.Replace(t.name, "numbers", "number", 1)
+	}
+	return t.name
+}
+
+// freeOf returns the type of what a submodule does not declare; nil if there is none, or
+// if finding out takes arguments that only its use has.
+func (s *System) freeOf(t *eval.Thread, typ *typeInfo) (free *typeInfo) {
+	if typ.sub != nil {
+		_ = t.Try(func() { free = typ.sub.evaluate(s, nil, nil, nil).freeformType(t) })
+	}
+	return free
+}
+
+// class returns how the type's description reads inside another one.
+func (t *typeInfo) class() eval.Value {
+	switch t.name {
+	case "listOf", "nonEmptyListOf", "attrsOf", "lazyAttrsOf", "functionTo":
+		return eval.Str("composite")
+	case "nullOr", "either", "number":
+		return eval.Str("conjunction")
+	case "enum":
+		if len(t.enum) > 1 {
+			return eval.Str("conjunction")
+		}
+	case "submodule", "attrs", "coercedTo":
+		return eval.Null{}
+	case "numbersNonnegative", "numbersPositive":
+		return eval.Str("nonRestrictiveClause")
+	case "intBetween":
+		if t.high == math.MaxInt64 {
+			return eval.Str("nonRestrictiveClause")
+		}
+	case "unique":
+		return t.elems[0].real().class()
+	}
+	return eval.Str("noun")
 }
