@@ -55,7 +55,7 @@ rec {
             name = head path;
             set = if exists && isAttrs here then here else { };
           in set // { ${name} = go (set ? ${name}) (set.${name} or null) (tail path) update; };
-    in foldl' one value sorted;
+    in lib.foldl one value sorted;
 
   # Selecting.
   getAttrs = names: set: lib.genAttrs names (name: set.${name});

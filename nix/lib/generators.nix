@@ -123,15 +123,20 @@ rec {
         else v;
     in go 0;
 
-  toLua = { multiline ? true, indent ? "", ... }@args: v:
+  toLua = { multiline ? true, indent ? "", asBindings ? false }@args: v:
     let
+      value = toLua (args // { asBindings = false; });
+      wrong = builtins.filter (name: builtins.match "[[:alpha:]_][[:alnum:]_]*(\\.[[:alpha:]_][[:alnum:]_]*)*" name == null) (builtins.attrNames v);
       inner = indent + lib.optionalString multiline "  ";
       sep = if multiline then "\n${inner}" else " ";
       end = if multiline then "\n${indent}" else " ";
       deeper = toLua (args // { indent = inner; });
       block = items: if items == [ ] then "{}" else "{" + sep + concatStringsSep ("," + sep) items + end + "}";
     in
-    if v == null then "nil"
+    if asBindings then
+      if wrong != [ ] then throw "generators.toLua: these are no names of variables: ${toPretty { multiline = false; } wrong}"
+      else lib.concatStrings (lib.mapAttrsToList (name: x: "${indent}${name} = ${value x}\n") v)
+    else if v == null then "nil"
     else if isInt v || isFloat v || isBool v || isString v || isPath v then builtins.toJSON (if isPath v then toString v else v)
     else if isList v then block (map deeper v)
     else if lib.isDerivation v then "\"${toString v}\""

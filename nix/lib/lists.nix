@@ -43,14 +43,15 @@ rec {
       many = if count < 0 then 0 else if from + count > n then n - from else count;
     in genList (i: elemAt xs (from + i)) many;
   reverseList = xs: let n = length xs; in genList (i: elemAt xs (n - i - 1)) n;
-  replaceElemAt = xs: at: x: genList (i: if i == at then x else elemAt xs i) (length xs);
+  replaceElemAt = xs: at: x:
+    if at < 0 || at >= length xs then throw "replaceElemAt: the list has no element ${toString at}" else genList (i: if i == at then x else elemAt xs i) (length xs);
 
   remove = x: filter (y: y != x);
   findFirstIndex = wanted: default: xs:
     let
-      n = length xs;
-      go = i: if i == n then default else if wanted (elemAt xs i) then i else go (i + 1);
-    in go 0;
+      # below zero is where to look next, counted backwards: no call is inside another
+      found = builtins.foldl' (i: x: if i >= 0 then i else if wanted x then -i - 1 else i - 1) (-1) xs;
+    in if found >= 0 then found else default;
   findFirst = wanted: default: xs:
     let i = findFirstIndex wanted null xs; in if i == null then default else elemAt xs i;
   findSingle = wanted: none: several: xs:
@@ -71,10 +72,8 @@ rec {
     if hasPrefix prefix xs then drop (length prefix) xs
     else throw "lists.removePrefix: the first list is not a prefix of the second";
   commonPrefixLength = a: b:
-    let
-      n = lib.min (length a) (length b);
-      go = i: if i == n || elemAt a i != elemAt b i then i else go (i + 1);
-    in go 0;
+    let n = lib.min (length a) (length b); in
+    findFirstIndex (i: elemAt a i != elemAt b i) n (genList (i: i) n);
   commonPrefix = a: b: take (commonPrefixLength a b) a;
 
   zipListsWith = f: a: b: genList (i: f (elemAt a i) (elemAt b i)) (lib.min (length a) (length b));

@@ -96,29 +96,29 @@ rec {
     let
       n = lib.min (stringLength a) (stringLength b);
       at = i: s: substring (stringLength s - i - 1) 1 s;
-      go = i: if i < n && at i a == at i b then go (i + 1) else i;
-    in go 0;
+    in lib.lists.findFirstIndex (i: at i a != at i b) n (genList (i: i) n);
   commonPrefixLength = a: b:
-    let
-      n = lib.min (stringLength a) (stringLength b);
-      go = i: if i < n && substring i 1 a == substring i 1 b then go (i + 1) else i;
-    in go 0;
+    let n = lib.min (stringLength a) (stringLength b); in
+    lib.lists.findFirstIndex (i: substring i 1 a != substring i 1 b) n (genList (i: i) n);
 
   # Changing.
   lowerChars = stringToCharacters lower;
   upperChars = stringToCharacters upper;
-  asciiTable = builtins.listToAttrs (genList (i: { name = substring i 1 printable; value = i + 32; }) (stringLength printable));
-  printable = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
+  # JSON can name the characters that no text of Nix can.
+  asciiTable = builtins.listToAttrs (genList
+    (i: { name = fromJSON "\"\\u${fixedWidthString 4 "0" (lib.toHexString (i + 1))}\""; value = i + 1; }) 127);
   charToInt = c: asciiTable.${c};
   toLower = replaceStrings upperChars lowerChars;
   toUpper = replaceStrings lowerChars upperChars;
-  toSentenceCase = s: toUpper (substring 0 1 s) + toLower (substring 1 (-1) s);
+  toSentenceCase = s: if !isString s then throw "toSentenceCase: the argument must be a string, not a ${builtins.typeOf s}" else toUpper (substring 0 1 s) + toLower (substring 1 (-1) s);
   toCamelCase = s:
     let
       words = filter (w: isString w && w != "") (split "[^[:alnum:]]+" s);
       cap = w: toUpper (substring 0 1 w) + substring 1 (-1) w;
       first = head words;
-    in if words == [ ] then ""
+    in
+    if !isString s then throw "toCamelCase: the argument must be a string, not a ${builtins.typeOf s}"
+    else if words == [ ] then ""
     else toLower (substring 0 1 first) + substring 1 (-1) first + concatMapStrings cap (builtins.tail words);
 
   # Escaping. A shell word that needs no quotes gets none.
@@ -183,7 +183,7 @@ rec {
     let
       flat = concatMapStrings (p: if isString p then p else "-") (split "[^[:alnum:]+._?=-]+" (builtins.unsafeDiscardStringContext s));
       bare = head (match "\\.*(.*)" flat);
-    in if bare == "" then "unknown" else substring 0 207 bare;
+    in if bare == "" then "unknown" else substring (lib.max 0 (stringLength bare - 207)) (-1) bare;
 
   # Names and versions.
   getName = pkg: if isString pkg then (builtins.parseDrvName pkg).name else pkg.pname or (builtins.parseDrvName pkg.name).name;

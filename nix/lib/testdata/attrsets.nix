@@ -37,4 +37,5 @@ in {
   outputs = [ (getBin { bin = 1; out = 2; }) (getLib { out = 2; }) (getDev { outputSpecified = true; dev = 3; x = 4; }).x ];
   showAttrPath = [ (showAttrPath [ "a" "b c" "d-e" ]) (showAttrPath [ ]) ];
   optionalAttrs = [ (optionalAttrs true { a = 1; }) (optionalAttrs false { a = 1; }) ];
+  updateLazily = updateManyAttrsByPath [ { path = [ ]; update = old: old + throw "nope"; } { path = [ ]; update = old: "untainted"; } ] (throw "start");
 }

@@ -20,4 +20,5 @@ lib: with lib.generators; with lib; {
   dconfLine = generators.mkDconfKeyValue "k" 1.5;
   dhall = [ (generators.toDhall { } { a = 1; b = [ true false ]; c = "x"; d = -2; e = { }; }) (generators.toDhall { } 1.5) ];
   luaInline = generators.toLua { } { a = mkLuaInline "f()"; };
+  luaBindings = [ (generators.toLua { asBindings = true; } { a = 1; b.c = "x"; }) (generators.toLua { asBindings = true; indent = "  "; } { "d.e" = [ 1 2 ]; }) (generators.toLua { asBindings = true; } { }) (builtins.tryEval (generators.toLua { asBindings = true; } { "1" = 2; })).success ];
 }

@@ -28,4 +28,7 @@ lib: with lib; {
   partition = partition (x: x > 2) [ 5 1 2 3 4 ];
   toList = [ (toList 1) (toList [ 1 ]) (singleton 1) (forEach [ 1 2 ] (x: x + 1)) ];
   ifilter0 = ifilter0 (i: v: i == 0 || v > 2) [ 1 2 3 ];
+  long = [ (lists.findFirstIndex (x: x == 19999) null (range 0 20000)) (lists.findFirstIndex (x: false) "none" (range 0 20000)) (builtins.length (lists.commonPrefix (range 0 20000) (range 0 20000))) ];
+  replaceOutside = map (i: (builtins.tryEval (replaceElemAt [ 1 2 3 ] i 0)).success) [ (-1) 0 2 3 ];
+  dfs = [ (listDfs true hasPrefix [ "/home/user" "other" "/" "/home" ]) (listDfs true hasPrefix [ "/home/user" "other" "/" "/home" "/" ]) ];
 }

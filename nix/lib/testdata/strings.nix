@@ -38,4 +38,8 @@ lib: with lib; {
   suffixLength = [ (strings.commonSuffixLength "test-suffix" "many-suffix") (strings.commonSuffixLength "a" "") (strings.commonSuffixLength "abc" "abc") (strings.commonPrefixLength "abc" "abd") ];
   atMost = map (k: map (p: strings.levenshteinAtMost k (builtins.elemAt p 0) (builtins.elemAt p 1)) [ [ "foo" "foo" ] [ "foo" "boo" ] [ "foo" "box" ] [ "book" "hook" ] [ "abcdef" "bcde" ] [ "" "abc" ] [ "kitten" "sitting" ] ]) [ (-1) 0 1 2 3 ];
   contexts = [ (addContextFrom "a" "b") (appendContext "a" { }) ];
+  longName = [ (strings.sanitizeDerivationName (strings.replicate 30 "0123456789")) (strings.sanitizeDerivationName "..a b") ];
+  control = [ (strings.escapeC [ "\n" " " ] "Hello World\n") (escapeURL " ?&=#+%!<>#\"{}|\\^[]`\t:/@$'()*,;") (map strings.charToInt [ "a" "\t" "~" ]) ];
+  onlyText = map (x: (builtins.tryEval x).success) [ (toSentenceCase /a) (toCamelCase /a) ];
+  longPrefix = [ (strings.commonPrefixLength (strings.replicate 20000 "a") (strings.replicate 20000 "a")) (strings.commonSuffixLength (strings.replicate 20000 "b") "b") ];
 }
