@@ -34,6 +34,7 @@ func TestAzuriteLives(t *testing.T) {
 			t.Errorf("%s: %s %s: %q, want %q", host, method, path, got, want)
 		}
 	}
+	killInSetUp(t, s, "azurite.b: starting")
 	run := s.Start("up")
 	run.WaitLine("all services healthy")
 	before := healthyMains(t, s)

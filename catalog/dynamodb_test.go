@@ -29,6 +29,7 @@ func TestDynamoDBLives(t *testing.T) {
 		}
 	}
 	const table = `{"TableName":"shop","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"BillingMode":"PAY_PER_REQUEST"}`
+	killInSetUp(t, s, "dynamodb-local.b: starting")
 	run := s.Start("up")
 	run.WaitLine("all services healthy")
 	before := healthyMains(t, s)

@@ -86,6 +86,7 @@ func TestServersLive(t *testing.T) {
 		s.WantBody("http://127.0.0.1:9101/metrics", "node_memory_MemFree_bytes")
 	}
 
+	killInSetUp(t, s, "etcd.b: starting", "ready to serve client requests")
 	run := s.Start("up")
 	run.WaitLine("all services healthy")
 	stateless()
@@ -102,12 +103,7 @@ func TestServersLive(t *testing.T) {
 	if len(before) != 14 {
 		t.Fatalf("%d services run, want 14: %v", len(before), before)
 	}
-	for label, pid := range before {
-		uid, ok := uidOf(pid)
-		if !ok || uid == 0 {
-			t.Errorf("%s runs as %d", label, uid)
-		}
-	}
+	noneAsRoot(t, before)
 	killAndBack(t, s, before)
 	stateless()
 	etcd("a", "of a", "get", "key")

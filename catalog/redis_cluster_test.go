@@ -33,6 +33,7 @@ func TestRedisClustersLive(t *testing.T) {
 			t.Errorf("%q answered %q %s, want %q", args, out, stderr, want)
 		}
 	}
+	killInSetUp(t, s, "redis-cluster.c1-n1: starting", "redis-cluster.c1: starting")
 	run := s.Start("up")
 	run.WaitLine("all services healthy")
 	if out, _, _ := s.ExecCommand("redis-cli", "-p", "30001", "ping"); !strings.HasPrefix(out, "NOAUTH") {
