@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nix2gpu/internal/engine"
 	"nix2gpu/internal/testkit"
@@ -116,15 +118,60 @@ const catalogue = `{ perSystem.nix2gpu."catalogue".services = {
   nginx."web" = { enable = true; virtualHosts."default".listen = [ { addr = "0.0.0.0"; port = 8081; } ]; };
   apache-httpd."site" = { enable = true; virtualHosts."site.test".listen = [ { port = 8082; } ]; };
   caddy."edge" = { enable = true; virtualHosts.":8083".extraConfig = "respond caddy"; };
-}; }
+%s}; }
 `
 
-// The ten servers of the catalogue in one image: each is healthy by its own protocol,
-// runs as its own user, and is stopped in order.
+// A further server of Debian's, beside those of catalogue: its service, and a command in the
+// container whose answer holds a text.
+type further struct{ name, service, command, want string }
+
+// furthers are those of which an image has one a day, in turn.
+var furthers = []further{
+	{"alertmanager", `enable = true;`, ask(9093, "/-/ready"), "200 OK"},
+	{"etcd", `enable = true;`, ask(2379, "/health"), `"health":"true"`},
+	{"jupyter", `enable = true; port = 8889;`, ask(8889, "/api"), `"version"`},
+	{"node-exporter", `enable = true; port = 9101;`, ask(9101, "/metrics"), "node_memory_MemFree_bytes"},
+	{"pgbouncer", `enable = true; databases.postgres = "host=127.0.0.1 port=5432"; users.postgres = null; depends_on.db = "ready";`,
+		"psql -U postgres -h 127.0.0.1 -p 6432 -Atc 'select 40+2' postgres", "42"},
+	{"phpfpm", `enable = true; listen = 9102;`, `exec 3<>/dev/tcp/127.0.0.1/9102; printf '\1\11\0\0\0\0\0\0' >&3; head -c 2 <&3 | od -An -tu1`, "1  10"},
+	{"redis-cluster", `enable = true; replicas = 0; nodes = { a.port = 7001; b.port = 7002; c.port = 7003; };`, "redis-cli -p 7001 cluster info", "cluster_state:ok"},
+	{"zookeeper", `enable = true;`, "exec 3<>/dev/tcp/127.0.0.1/2181; echo srvr >&3; cat <&3", "Mode: standalone"},
+}
+
+// ask is a command that prints what a server answers over HTTP.
+func ask(port int, path string) string {
+	return fmt.Sprintf(`exec 3<>/dev/tcp/127.0.0.1/%d; printf 'GET %s HTTP/1.0\r\n\r\n' >&3; cat <&3`, port, path)
+}
+
+// turn returns those of furthers whose turn it is: one by the day, or the one that
+// NIX2GPU_TURN names, or all of them.
+func turn(t *testing.T) []further {
+	t.Helper()
+	named := os.Getenv("NIX2GPU_TURN")
+	if named == "all" {
+		return furthers
+	}
+	i := int(time.Now().Unix()/86400) % len(furthers)
+	if named != "" {
+		if i = slices.IndexFunc(furthers, func(f further) bool { return f.name == named }); i < 0 {
+			t.Fatalf("NIX2GPU_TURN names no further server: %q", named)
+		}
+	}
+	t.Logf("it is the turn of %[1]s (again with NIX2GPU_TURN=%[1]s)", furthers[i].name)
+	return furthers[i : i+1]
+}
+
+// The ten servers of the catalogue in one image, and one more: each is healthy by its own
+// protocol, runs as its own user, and is stopped in order.
 func TestCatalogueImage(t *testing.T) {
 	e := engine.Docker(t)
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "nix2gpu.nix"), []byte(catalogue), 0o644); err != nil {
+	more := turn(t)
+	var services strings.Builder
+	for _, f := range more {
+		fmt.Fprintf(&services, "  %s.\"more\" = { %s };\n", f.name, f.service)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "nix2gpu.nix"), fmt.Appendf(nil, catalogue, &services), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	archive := filepath.Join(dir, "image.tar")
@@ -153,14 +200,18 @@ func TestCatalogueImage(t *testing.T) {
 			t.Errorf("port %s: %v", port, err)
 		}
 	}
-	for command, want := range map[string]string{
+	commands := map[string]string{
 		"redis-cli ping": "PONG",
 		"psql -U postgres -h 127.0.0.1 -Atc 'select 40+2' postgres":                                    "42",
 		"mariadb -h 127.0.0.1 -u root -Nse 'select 40+2' || mysql -Nse 'select 40+2'":                  "42",
 		"exec 3<>/dev/tcp/127.0.0.1/11211; echo version >&3; head -n1 <&3":                             "VERSION",
 		"exec 3<>/dev/tcp/127.0.0.1/4222; head -n1 <&3":                                                "INFO {",
 		"exec 3<>/dev/tcp/127.0.0.1/5672; printf 'AMQP\\0\\0\\11\\1' >&3; head -c 30 <&3 | tr -dc a-z": "capabilities",
-	} {
+	}
+	for _, f := range more {
+		commands[f.command] = f.want
+	}
+	for command, want := range commands {
 		if out, errs, code := e.Exec("exec", id, "bash", "-c", command); code != 0 || !strings.Contains(out, want) {
 			t.Errorf("%s: exit code %d, %q, want %q\n%s", command, code, out, want, errs)
 		}
