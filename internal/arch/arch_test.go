@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"nix/lib":          {},
 	"nix/store":        {},
 	"nix/flakeref":     {},
-	"nix/eval":         {"nix/syntax", "nix/store"},
+	"nix/eval":         {"nix/flakeref", "nix/syntax", "nix/store"},
 	"nix/osfs":         {"nix/eval"},
 	"nix/module":       {"nix/eval", "nix/syntax", "nix/lib"},
 	"nix/flake":        {"nix/..."},

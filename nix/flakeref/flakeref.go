@@ -3,8 +3,7 @@
 // flake.nix and flake.lock.
 //
 // The forms are those of the Nix manual, "nix flake", section "Flake references"
-// (https://nix.dev/manual/nix/latest/command-ref/new-cli/nix3-flake). Mercurial is not
-// among them. The package is pure.
+// (https://nix.dev/manual/nix/latest/command-ref/new-cli/nix3-flake). The package is pure.
 package flakeref
 
 import (
@@ -12,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,15 +129,15 @@ func parse(text string) (Ref, error) {
 		return r, r.folder(rest, params)
 	case "github", "gitlab", "sourcehut":
 		return r, r.forge(kind, rest, params)
-	case "git":
-		return r, r.git(transport, rest, params)
+	case "git", "hg":
+		return r, r.repository(kind, transport, rest, params)
 	case "http", "https", "file", "tarball":
 		if kind == "file" && layered {
 			return r, r.archive("file", transport, rest, params)
 		}
 		return r, r.archive("tarball", transport, rest, params)
 	}
-	return nil, fmt.Errorf("%q must be flake, path, git, github, gitlab, sourcehut, tarball, file, http or https", kind)
+	return nil, fmt.Errorf("%q must be flake, path, git, hg, github, gitlab, sourcehut, tarball, file, http or https", kind)
 }
 
 // addParams adds the parameters of the part of a URL behind "?".
@@ -173,7 +173,7 @@ func (r Ref) take(params map[string]string, known ...string) error {
 				return fmt.Errorf("%s must be a number, not %q", name, value)
 			}
 			r[name] = n
-		case "shallow", "submodules", "allRefs", "lfs", "exportIgnore":
+		case "shallow", "submodules", "allRefs", "lfs", "exportIgnore", "verifyCommit":
 			r[name] = value == "1"
 		case "rev":
 			if !isRev(value) {
@@ -233,6 +233,9 @@ func (r Ref) folder(rest string, params map[string]string) error {
 	if name == "" {
 		return fmt.Errorf("the path is empty")
 	}
+	if strings.HasPrefix(name, "/") {
+		name = path.Clean(name)
+	}
 	r["path"] = name
 	if err := r.take(params, "rev", "revCount", "lastModified", "narHash"); err != nil {
 		return err
@@ -277,12 +280,15 @@ func (r Ref) forge(kind, rest string, params map[string]string) error {
 	return left(params)
 }
 
-func (r Ref) git(transport, rest string, params map[string]string) error {
-	r["type"] = "git"
-	if !slices.Contains([]string{"git", "file", "http", "https", "ssh"}, transport) {
-		return fmt.Errorf("a repository is reached by git+file, git+http, git+https, git+ssh or git")
+// switches are the attributes of a repository that are yes or no.
+var switches = []string{"shallow", "submodules", "allRefs", "lfs", "exportIgnore", "verifyCommit"}
+
+func (r Ref) repository(kind, transport, rest string, params map[string]string) error {
+	r["type"] = kind
+	if transport != "git" && transport != kind && !slices.Contains([]string{"file", "http", "https", "ssh"}, transport) || transport == "hg" {
+		return fmt.Errorf("a repository is reached by %s+file, %[1]s+http, %[1]s+https or %[1]s+ssh", kind)
 	}
-	if err := r.take(params, "rev", "ref", "shallow", "submodules", "allRefs", "lfs", "exportIgnore", "narHash", "lastModified", "revCount"); err != nil {
+	if err := r.take(params, slices.Concat([]string{"rev", "ref", "narHash", "lastModified", "revCount"}, switches)...); err != nil {
 		return err
 	}
 	r["url"] = transport + ":" + rest + queryText(params)
@@ -298,6 +304,27 @@ func (r Ref) archive(kind, transport, rest string, params map[string]string) err
 		return err
 	}
 	r["url"] = transport + ":" + rest + queryText(params)
+	return nil
+}
+
+// Check returns what is wrong with attributes that were not made by Parse.
+func (r Ref) Check() error {
+	need := map[string][]string{
+		"indirect": {"id"}, "path": {"path"}, "git": {"url"}, "hg": {"url"}, "tarball": {"url"}, "file": {"url"},
+		"github": {"owner", "repo"}, "gitlab": {"owner", "repo"}, "sourcehut": {"owner", "repo"},
+	}
+	names, ok := need[r.Type()]
+	switch {
+	case r.Type() == "":
+		return fmt.Errorf("it needs a type, such as \"github\"")
+	case !ok:
+		return fmt.Errorf("the type %q must be one of %s", r.Type(), strings.Join(slices.Sorted(maps.Keys(need)), ", "))
+	}
+	for _, name := range names {
+		if r.Text(name) == "" {
+			return fmt.Errorf("the type %q needs %q, a string", r.Type(), name)
+		}
+	}
 	return nil
 }
 
@@ -341,14 +368,15 @@ func (r Ref) String() string {
 		}
 		text = kind + ":" + escape(r.Text("owner"), "") + "/" + escape(r.Text("repo"), "") + at
 		add("host", "narHash")
-	case "git":
+	case "git", "hg":
 		address, query, _ := strings.Cut(r.Text("url"), "?")
-		text = "git+" + address
+		text = kind + "+" + address
 		if strings.HasPrefix(address, "git:") {
 			text = address
 		}
 		_ = addParams(params, query) // what Parse has made is well-formed
-		add("ref", "rev", "shallow", "submodules", "allRefs", "lfs", "exportIgnore", "narHash")
+		add("ref", "rev", "narHash")
+		add(switches...)
 	case "tarball", "file":
 		address, query, _ := strings.Cut(r.Text("url"), "?")
 		text = address
