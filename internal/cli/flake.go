@@ -167,7 +167,9 @@ func (opts *flakeOptions) lock(ctx context.Context, env *Env, args []string) err
 		}
 	}
 	for _, name := range l.BuiltIn {
-		say(env.Stderr, "%s is built in and needs no lock; with --fetch it gets one", name)
+		if !known[name] {
+			say(env.Stderr, "%s is built in and needs no lock; with --fetch it gets one", name)
+		}
 	}
 	changes := l.Changes()
 	for _, line := range changes {

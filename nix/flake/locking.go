@@ -36,7 +36,7 @@ type Fetched struct {
 type Locking struct {
 	File    *LockFile
 	Old     *LockFile // what was there before; nil: nothing
-	BuiltIn []string  // paths of inputs that are in no lock, since they are built in; sorted
+	BuiltIn []string  // paths of inputs that are not looked up, since they are built in; sorted
 }
 
 // Lock works out the lock file of the flake in dir, as "nix flake lock" does: what is
@@ -201,8 +201,8 @@ func (k *locker) input(t *eval.Thread, o override, at []string, name string, old
 		before, known = old.input(name)
 	}
 	same := known && ref.Equal(before.node.Original) && slices.Equal(before.node.Parent, to.Parent) &&
-		(before.node.Flake == nil || *before.node.Flake) == !o.noFlake && (k.opts.Update == nil || !k.opts.Update(at))
-	if same && (!relative || o.dir == "") && (o.noFlake || !k.overridesMore(at, before.node)) {
+		(before.node.Flake == nil || *before.node.Flake) == !o.noFlake
+	keep := func() *pin {
 		to.Locked = before.node.Locked
 		dir, here := before.path(o.dir)
 		if !here {
@@ -211,9 +211,16 @@ func (k *locker) input(t *eval.Thread, o override, at []string, name string, old
 		k.kept(t, to, at, before, dir, depth+1)
 		return to
 	}
+	wanted := k.opts.Update != nil && k.opts.Update(at)
+	if same && !wanted && (!relative || o.dir == "") && (o.noFlake || !k.overridesMore(at, before.node)) {
+		return keep()
+	}
 	found, ok := k.find(t, o, ref, at)
 	if !ok {
 		k.out.BuiltIn = append(k.out.BuiltIn, strings.Join(at, "/"))
+		if same { // Nix may need it
+			return keep()
+		}
 		return nil
 	}
 	to.Locked = found.Locked

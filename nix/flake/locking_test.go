@@ -223,6 +223,13 @@ func TestLock(t *testing.T) {
 	if l, err = lock(t, root, opts); err != nil || !slices.Equal(l.BuiltIn, []string{"n"}) || len(l.File.Nodes) != 1 {
 		t.Errorf("built in are %q, %v", l.BuiltIn, err)
 	}
+	// But what Nix has locked stays, also when all is looked up anew.
+	const ofNix = `{"nodes":{"n":{"locked":{"owner":"NixOS","repo":"nixpkgs","rev":"1","type":"github"},"original":{"owner":"NixOS","ref":"main","repo":"nixpkgs","type":"github"}},"root":{"inputs":{"n":"n"}}},"root":"root","version":7}`
+	write(t, root, map[string]string{"flake.lock": ofNix})
+	opts.Update = func([]string) bool { return true }
+	if l, err = lock(t, root, opts); err != nil || len(l.Changes()) > 0 || len(l.File.Nodes) != 2 {
+		t.Errorf("with a lock of Nix: %q, %v", l.Changes(), err)
+	}
 }
 
 // An input that has changed since it was locked is refused, once it is used.
