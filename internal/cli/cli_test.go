@@ -172,6 +172,22 @@ func TestJoinArgs(t *testing.T) {
 	}
 }
 
+// A verb of verbs does not take a wrong one for none.
+func TestUnknownVerbs(t *testing.T) {
+	var look func(cmd *cobra.Command)
+	look = func(cmd *cobra.Command) {
+		for _, c := range cmd.Commands() {
+			takes := strings.Contains(c.Use, " ") // arguments that are no verbs
+			if c.HasSubCommands() && !takes && (c.Args == nil || c.Args(c, []string{"xyz"}) == nil) {
+				t.Errorf("%s takes a verb that it does not have", c.CommandPath())
+			}
+			look(c)
+		}
+	}
+	look(newRoot(&Env{}))
+	look(newProcessCompose(&Env{}))
+}
+
 // TestOneVerbAlone holds that a command line which begins with a verb finds it as it is in
 // the whole table, and that all others find all verbs.
 func TestOneVerbAlone(t *testing.T) {

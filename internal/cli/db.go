@@ -37,8 +37,10 @@ func newDB(env *Env) *cobra.Command {
 		Long: `Dumps a database of PostgreSQL, MariaDB or MySQL to a file, or fills one from it, by the
 server's own tools. They run as "nix2gpu exec SERVICE" runs a command: as the server's
 user, through the socket that the set-up uses, so that no password is asked for.`,
+		Args: unknownVerb,
+		RunE: help,
 	}
-	cmd.AddCommand(newDBDump(env), newDBRestore(env))
+	addVerbs(cmd, newDBDump(env), newDBRestore(env))
 	return cmd
 }
 

@@ -31,8 +31,10 @@ func newFlake(env *Env) *cobra.Command {
 		Long: `Works on a flake.nix and its flake.lock, in the format of Nix. Folders are locked by
 the hash of what is in them. Nothing is downloaded, unless --fetch lets the nix of this
 machine do that.`,
+		Args: unknownVerb,
+		RunE: help,
 	}
-	cmd.AddCommand(newFlakeLock(env), newFlakeMetadata(env), newFlakeShow(env))
+	addVerbs(cmd, newFlakeLock(env), newFlakeMetadata(env), newFlakeShow(env))
 	return cmd
 }
 

@@ -17,8 +17,10 @@ func newSecret(env *Env) *cobra.Command {
 		Short: "Look at the secrets of a definition",
 		Long: `Shows which secrets a definition has, and which services get them, but never a secret
 itself.`,
+		Args: unknownVerb,
+		RunE: help,
 	}
-	cmd.AddCommand(newSecretList(env))
+	addVerbs(cmd, newSecretList(env))
 	return cmd
 }
 
