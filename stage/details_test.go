@@ -422,6 +422,42 @@ func TestNewFolderOnAClosedWay(t *testing.T) {
 	}
 }
 
+// TestFolderOfAKilledStart was made and not yet given away: the next start goes on.
+func TestFolderOfAKilledStart(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	s := newStage(t)
+	openWay(s.at.Root)
+	outer := filepath.Join(s.at.Root, "data")
+	if err := os.Mkdir(outer, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	proc := exe("true")
+	proc.User = "nobody"
+	proc.Dirs = []project.Dir{{Path: project.RootPath("/data"), Mode: "0700"}, {Path: project.RootPath("/data/inner"), Mode: "0700"}}
+	for _, d := range proc.Dirs {
+		if err := s.CheckDir(&project.Project{}, &proc, d); err != nil {
+			t.Errorf("%s: %v", d.Path, err)
+		}
+	}
+	if _, err := s.Prepare(&project.Project{}, &proc); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{outer, outer + "/inner"} {
+		if info, err := os.Stat(path); err != nil || ownerOf(info) == 0 || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+	// What holds something may be anybody's.
+	if err := os.Chown(outer, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CheckDir(&project.Project{}, &proc, proc.Dirs[1]); err == nil || !strings.Contains(err.Error(), "is closed to it") {
+		t.Errorf("in a folder that is not empty: %v", err)
+	}
+}
+
 // TestProgramOnAClosedWay names the folder that keeps its user out.
 func TestProgramOnAClosedWay(t *testing.T) {
 	if os.Geteuid() != 0 {

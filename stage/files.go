@@ -96,7 +96,7 @@ func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Di
 		}
 	}
 	ours := strings.HasPrefix(path, s.at.Run+"/") || strings.HasPrefix(path, s.at.State+"/") // a start opens them
-	if folder := owner.closed(path); folder != "" && !ours {
+	if folder := owner.closed(path); folder != "" && !ours && !s.begun(p, proc, folder) {
 		return closedError("folder", path, folder, owner)
 	}
 	info, err := os.Stat(path)
@@ -104,6 +104,20 @@ func (s *Stage) CheckDir(p *project.Project, proc *project.Process, d project.Di
 		return nil
 	}
 	return unusable(path, info, owner)
+}
+
+// begun reports whether a start was killed after it had made a folder of the process, and
+// before it gave that away: the next one does.
+func (s *Stage) begun(p *project.Project, proc *project.Process, folder string) bool {
+	for _, d := range proc.Dirs {
+		path, err := s.path(p, d.Path)
+		if err != nil || path != folder {
+			continue
+		}
+		info, err := os.Lstat(path)
+		return err == nil && s.root && info.IsDir() && ownerOf(info) == 0 && isEmpty(path)
+	}
+	return false
 }
 
 // unusable returns an error if the user can't work in a folder that exists.
