@@ -93,13 +93,13 @@ func kafkaSetUp(in *tableInstance, main *project.Process) {
 	at := main.Readiness.Server
 	for _, c := range in.Each("topics") {
 		words := []project.Text{in.Program("kafka-topics.sh"), litFlag("bootstrap-server", hostPort(at.Host, at.Port)), project.Lit("--create"), project.Lit("--if-not-exists"), litFlag("topic", c.Name())}
-		for flag, option := range map[string]string{"partitions": "partitions", "replication-factor": "replicationFactor"} {
-			if c.Has(option) {
-				words = append(words, litFlag(flag, in.scalar(c.Get(option)).String()))
+		for _, name := range [][2]string{{"partitions", "partitions"}, {"replication-factor", "replicationFactor"}} {
+			if c.Has(name[1]) {
+				words = append(words, flag(name[0], in.scalar(c.Get(name[1]))))
 			}
 		}
 		for _, own := range c.Each("settings") {
-			words = append(words, litFlag("config", own.Name()+"="+in.scalar(own).String()))
+			words = append(words, flag("config", project.Join(project.Lit(own.Name()+"="), in.scalar(own))))
 		}
 		create := in.After(project.Command{Exec: words})
 		create.Doing, create.Env["LOG_DIR"] = "making the topic "+c.Name(), main.Env["LOG_DIR"]
