@@ -56,7 +56,9 @@ func mongodbSetUp(in *tableInstance, main *project.Process) {
 		conf.base = slices.DeleteFunc(slices.Clone(conf.base), func(e entry) bool { return e.key == "net.bindIp" })
 		main.Files[0] = conf.file(in)
 		client := &in.bounds["client"][0]
-		client.host, in.service.Ports[0].Address, main.Readiness.Server.Host = "0.0.0.0", "*", reachable("*")
+		client.host, main.Readiness.Server.Host = "0.0.0.0", reachable("*")
+		in.service.Ports = nil
+		in.Listen(client.port, "*", client.option...)
 	}
 	user, password := in.Str("user"), in.secretText(in.Config, "password", "password")
 	if root := "initialRootPasswordFile"; in.Has(root) {
