@@ -16,6 +16,8 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 	for _, c := range []struct{ name, instance, ports, probe string }{
 		{"clickhouse", `services.clickhouse.a = { enable = true; extraConfig = { tcp_port = 1; http_port = "2"; listen_host = "127.0.0.2"; mysql_port = 3; }; };`,
 			"127.0.0.2:1 127.0.0.2:2 127.0.0.2:3", "127.0.0.2:2"},
+		{"clickhouse by further ports", `services.clickhouse.a = { enable = true; extraConfig = { interserver_https_port = 1; tcp_with_proxy_port = 2; prometheus.port = 3; }; };`,
+			"127.0.0.1:9000 127.0.0.1:8123 127.0.0.1:1 127.0.0.1:2 127.0.0.1:3", "127.0.0.1:8123"},
 		{"clickhouse everywhere", `services.clickhouse.a = { enable = true; listenAddress = "::"; };`, "*:9000 *:8123", "127.0.0.1:8123"},
 		{"grafana settings", `services.grafana.a = { enable = true; settings.server = { http_port = "1"; http_addr = "127.0.0.2"; protocol = "https"; }; extraConf.server.http_port = 2; };`,
 			"127.0.0.2:1", "https://127.0.0.2:1"},
