@@ -102,6 +102,8 @@ transport.host: 127.0.0.3"; extraCmdLineOptions = [ "-Etransport.port=3" ]; };`,
 		{"nats", `services.nats.a = { enable = true; settings = { host = "127.0.0.2"; port = "1"; monitor_port = 2; https = "127.0.0.3:3"; }; };`, "127.0.0.2:1 127.0.0.2:2 127.0.0.3:3", "127.0.0.2:1"},
 		{"nats everywhere", `services.nats.a = { enable = true; bind = ""; monitorPort = 2; };`, "*:4222 *:2", "127.0.0.1:4222"},
 		{"nats by one word", `services.nats.a = { enable = true; settings = { listen = 1; http = 2; }; };`, "*:1 *:2", "127.0.0.1:1"},
+		{"nats by a port alone", `services.nats.a = { enable = true; settings = { http = ":1"; https = 2; cluster.listen = 3; websocket.listen = ":4"; }; };`,
+			"127.0.0.1:4222 127.0.0.1:1 127.0.0.1:2 *:3 *:4", "127.0.0.1:4222"}, // a part does not listen where its server does
 		{"nats parts", `services.nats.a = { enable = true; settings = { cluster.port = 1; websocket.listen = "127.0.0.2:2"; mqtt = { host = "0.0.0.0"; port = 3; }; jetstream = false; }; };`,
 			"127.0.0.1:4222 127.0.0.1:1 127.0.0.2:2 *:3", "127.0.0.1:4222"},
 		{"rabbitmq beside others", `services.rabbitmq.a = { enable = true; distAddress = "10.0.255.0"; };`, "127.0.0.1:5672 10.0.255.0:25672 10.0.255.0:30672", "127.0.0.1:5672"},

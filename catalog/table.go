@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +57,7 @@ type endpoint struct {
 	number  int    // the port, when there is no option for it; and where both says none
 	above   string // the endpoint whose port it is above, likewise
 	by      int    // that much; default: 10000
-	beside  string // the endpoint whose addresses it has, likewise; a source that is a number alone says no address then
+	beside  string // the endpoint whose addresses it has, likewise; unless it has hosts, also where both says a port alone
 	address string // the option, as a path; "" is the loopback address
 	ports   []string
 	hosts   []string
@@ -178,7 +179,7 @@ func (in *tableInstance) bind(l *endpoint) {
 		host = text
 	}
 	text, at, whole := in.said(l.both)
-	if n, err := strconv.Atoi(text); err == nil && l.beside != "" {
+	if n, err := strconv.Atoi(strings.TrimPrefix(text, ":")); err == nil && l.beside != "" && len(l.hosts) == 0 {
 		port, option = n, at
 	} else if whole {
 		host, option, port = text, at, cmp.Or(l.number, port)
@@ -193,7 +194,9 @@ func (in *tableInstance) bind(l *endpoint) {
 			b.others = b.port
 		}
 		if h, n, ok := splitHostPort(one); ok {
-			b.host = h
+			if b.host = h; h == "*" {
+				b.host, _, _ = net.SplitHostPort(one) // "" or as it is written: not every server takes "*"
+			}
 			if !l.udp || whole { // a port beside an address is that of TCP
 				b.port = n
 			}
