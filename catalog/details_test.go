@@ -58,7 +58,7 @@ func TestWhatIsWritten(t *testing.T) {
 		{"redis that a sentinel may make follow another", `redis.a = { enable = true; masterAuth = "w"; };`, []string{`masterauth "w"`}, nil},
 		{"loki of a file", `loki.a = { enable = true; configFile = "/x.yaml"; httpAddress = "127.0.0.2"; extraFlags = [ "-server.grpc-listen-port=1" ]; };`,
 			[]string{"-config.file=/x.yaml\n", "-server.http-listen-address=127.0.0.2\n", "-server.http-listen-port=3100\n", "-server.grpc-listen-port=1\n"}, []string{"loki.yaml", "-server.grpc-listen-port=9096"}},
-		{"tempo of a file", `tempo.a = { enable = true; configFile = "/x.yaml"; };`, []string{"-config.file=/x.yaml\n", "-server.http-listen-port=3200\n", "-server.grpc-listen-port=9095\n"}, []string{"tempo.yaml"}},
+		{"tempo of a file", `tempo.a = { enable = true; configFile = "/x.yaml"; };`, []string{"-config.file=/x.yaml\n", "-server.http-listen-port=3200\n", "-server.grpc-listen-port=9095\n"}, []string{"tempo.yaml", "listen-address"}},
 		{"mongodb with NixOS's user", `mongodb.a = { enable = true; enableAuth = true; initialRootPasswordFile = "/p"; };`, []string{"security.authorization: \"enabled\"\n", "\nroot\n"}, nil},
 		{"kafka settings", `kafka.a = { enable = true; settings = { "a.b" = true; "c" = [ "x" "y" ]; "group.initial.rebalance.delay.ms" = null; }; };`,
 			[]string{"a.b=true\n", "c=x,y\n", "advertised.listeners=PLAINTEXT://127.0.0.1:9092\n"}, []string{"rebalance"}},

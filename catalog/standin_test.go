@@ -47,6 +47,7 @@ func TestStandInIsStrict(t *testing.T) {
 		{"loki --config.file=set.json", "", "no such key: server"},
 		{"loki --no-such-flag", "", "no such flag: --no-such-flag"},
 		{"loki surplus", "", "no such argument: surplus"},
+		{"tempo -server.http-listen-address=127.0.0.1", "", "no such flag: -server.http-listen-address"},
 		{"alloy run", "", "file is missing"},
 		{"alloy stop x", "", "stop where run belongs"},
 		{"mailpit --max=many", "", "--max: not a int: 'many'"},

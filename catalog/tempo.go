@@ -17,20 +17,20 @@ var tempo = ServiceType{
 		{"majorVersion", "2..3 = 3", "The major version of Tempo: 2 does not know the settings of the live store, and does not start with them."},
 		{"extraConfig", "attrs json", "The configuration, in Tempo's own words, over ours."},
 		{"settings", "alias extraConfig"},
-		{"configFile", "null file", "A file with the whole configuration, instead of extraConfig. Where it listens is said by the options for that all the same."},
+		{"configFile", "null file", "A file with the whole configuration, instead of extraConfig. The ports of HTTP and gRPC are those of the options all the same, but addresses and OTLP are what the file says: httpAddress is then where the check asks whether it is ready."},
 		{"extraFlags", "list string", "Further arguments of tempo."},
 	},
 	table: &table{
 		extra: "extraFlags",
 		endpoints: []endpoint{
-			grafanaWeb,
+			{name: "web", port: "httpPort", address: "httpAddress", ports: grafanaWeb.ports, hosts: []string{"extraConfig.server.http_listen_address"}},
 			{name: "grpc", port: "grpcPort", address: "httpAddress", ports: []string{"-server.grpc-listen-port --server.grpc-listen-port", "extraConfig.server.grpc_listen_port"},
 				hosts: []string{"extraConfig.server.grpc_listen_address"}},
 			{name: "otlpGrpc", port: "otlpGrpcPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.grpc.endpoint"}},
 			{name: "otlpHttp", port: "otlpHttpPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.http.endpoint"}},
 		},
-		argv: []string{"{bin/tempo}", "-config.file={configFile|run/tempo.yaml}", "?configFile -server.http-listen-address={web.host}", "?configFile -server.http-listen-port={web.port}",
-			"?configFile -server.grpc-listen-port={grpc.port}", "{extraFlags...}"},
+		argv: []string{"{bin/tempo}", "-config.file={configFile|run/tempo.yaml}", "?configFile -server.http-listen-port={web.port}",
+			"?configFile -server.grpc-listen-port={grpc.port}", "{extraFlags...}"}, // it has no flags for addresses
 		dirs: []string{"{data} 0750 keep"},
 		configs: []config{{path: "/tempo.yaml", format: "json", instead: "configFile", overlay: []string{"extraConfig"}, base: slices.Concat(grafanaServer, []entry{
 			{"distributor/receivers/otlp/protocols/grpc/endpoint", "?otlpGrpcPort {otlpGrpc}"}, {"distributor/receivers/otlp/protocols/http/endpoint", "?otlpHttpPort {otlpHttp}"},
