@@ -151,6 +151,7 @@ func TestMoreErrors(t *testing.T) {
 		{`mongodb.a = { enable = true; settings.security.keyFile = "/key"; };`, "the one that everyone knows"},
 		{`mongodb.a = { enable = true; extraFlags = [ "--auth" ]; };`, "the one that everyone knows"},
 		{`mongodb.a = { enable = true; extraFlags = [ "--bind_ip_all" "--port=x" ]; };`, "must be between 1 and 65535, not 0"},
+		{`mysql = { a = { enable = true; socketDir = "/s"; }; b = { enable = true; port = 1; socketDir = "/s"; }; };`, "socketDir has the socket of \"mysql.a\" already"},
 		{`mongodb.a = { enable = true; user = "me"; initialRootPasswordFile = "/p"; };`, "must not both be set"},
 		{`mongodb.a = { enable = true; mongoshPackage = pkgs.bash; };`, "not supported: mongoshPackage; set package"},
 		{`elasticsearch.a = { enable = true; plugins = [ pkgs.bash ]; };`, "not supported: plugins; the server has them in its own folder"},

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,6 +93,13 @@ func generateMySQL(in *Instance) {
 	}
 	if in.String("socketDir") != "" {
 		main.Dirs = append(main.Dirs, project.Dir{Path: in.Path("socketDir")})
+		for _, id := range slices.Sorted(maps.Keys(in.project.Processes)) {
+			// The later of two would take the socket from the other, with its probe and its set-up.
+			other := in.project.Processes[id]
+			if at := other.Readiness; at != nil && at.Server != nil && at.Server.Protocol == "mysql" && at.Server.Socket.String() == socket.String() {
+				in.Get("socketDir").Errorf("socketDir has the socket of %q already\n  hint: set another folder", other.Service)
+			}
+		}
 	}
 	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}, Period: slowStart}
 	main.Shutdown.ParentOnly = true
