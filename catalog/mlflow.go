@@ -22,7 +22,7 @@ var mlflow = ServiceType{
 		{"staticPrefix", "null string ~ /mlflow", "The path below which it serves, for a reverse proxy."},
 		{"allowedHosts", "list string", "Names by which clients may reach it, instead of localhost and private addresses; \"*\" is all."},
 		{"workers", "null positive", "How many processes serve; 4 unless set."},
-		{"extraArgs", "list string", "Further arguments of mlflow server. With --app-name=basic-auth it asks for passwords."},
+		{"extraArgs", "list string", "Further arguments of mlflow server. With --app-name=basic-auth it asks for passwords; everyone knows that of its first user, admin, until you change it, or set another in the file that MLFLOW_AUTH_CONFIG_PATH names."},
 	},
 	table: &table{
 		extra:     "extraArgs",
