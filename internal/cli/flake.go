@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -227,7 +228,7 @@ func (opts *flakeOptions) metadata(ctx context.Context, env *Env, args []string)
 	}
 	var inputs []definition.Output
 	l.File.Walk(func(input []string, node *flake.LockedNode, follows []string) {
-		what := "follows " + strings.Join(follows, "/")
+		what := "follows " + cmp.Or(strings.Join(follows, "/"), "the flake itself")
 		if node != nil {
 			what = node.Locked.String()
 			if at := node.Locked.Int("lastModified"); at > 0 {

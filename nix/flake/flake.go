@@ -62,11 +62,22 @@ type spec struct {
 	name    string
 	pos     syntax.Pos
 	url     string
-	follows string
+	follows []string // the path of inputs to another one; empty: the flake itself; nil: it follows none
 	path    string
 	noFlake bool
 	inputs  map[string]spec // overrides of the inputs of the input
 	attrs   flakeref.Ref    // as they are given, url among them
+}
+
+// steps returns the names of a path of inputs. It is empty, and not nil, for "", which stands
+// for the flake itself.
+func steps(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return c == '/' })
+}
+
+// says reports whether a spec says more than how its own inputs are overridden.
+func (s spec) says() bool {
+	return s.follows != nil || s.url != "" || s.path != "" || s.attrs.Type() != ""
 }
 
 // ref returns the reference that a spec has. One that says nothing is looked up by its name.
@@ -155,7 +166,7 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 			case "url":
 				s.url, s.pos = t.ToString(v).Text(), at
 			case "follows":
-				s.follows = t.Text(v)
+				s.follows = steps(t.Text(v))
 			case "path":
 				s.path, s.pos = t.ToString(v).Text(), at
 			case "flake":
@@ -192,7 +203,7 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 
 // input returns the value of an input.
 func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
-	if s.follows != "" {
+	if s.follows != nil {
 		return l.follow(t, f, s)
 	}
 	locked, isLocked := at.lock.input(s.name)
@@ -232,7 +243,7 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 	}
 	overrides := map[string]eval.Value{}
 	for name, o := range s.inputs {
-		if o.follows != "" || o.url != "" || o.path != "" {
+		if o.says() {
 			overrides[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return l.input(t, f, o, at) })
 		}
 	}
@@ -247,19 +258,22 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 	return t.Force(sub.Self)
 }
 
-// follow returns the input at a path such as "nixpkgs" or "a/nixpkgs".
+// follow returns the input at a path such as "nixpkgs" or "a/nixpkgs", or f itself.
 func (l *loader) follow(t *eval.Thread, f *Flake, s spec) eval.Value {
-	steps := strings.Split(s.follows, "/")
-	v, ok := f.Inputs[steps[0]]
+	if len(s.follows) == 0 {
+		return t.Force(f.Self)
+	}
+	first, rest := s.follows[0], s.follows[1:]
+	v, ok := f.Inputs[first]
 	if !ok {
 		known := make([]string, 0, len(f.Inputs))
 		for name := range f.Inputs {
 			known = append(known, name)
 		}
 		slices.Sort(known)
-		t.Fail(s.pos, "input %q follows %q, which is not an input; the inputs are %s", s.name, steps[0], strings.Join(known, ", "))
+		t.Fail(s.pos, "input %q follows %q, which is not an input; the inputs are %s", s.name, first, strings.Join(known, ", "))
 	}
-	return t.Select(v, slices.Concat(interleave("inputs", steps[1:]))...)
+	return t.Select(v, slices.Concat(interleave("inputs", rest))...)
 }
 
 // interleave puts word before each of steps.

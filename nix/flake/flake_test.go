@@ -40,6 +40,9 @@ func TestInputs(t *testing.T) {
 		"follows": {files: map[string]string{
 			"flake.nix":     `{ inputs.o.url = "path:./sub"; inputs.o.inputs.nixpkgs.follows = "nixpkgs"; outputs = { o, nixpkgs, ... }: { x = o.it; }; }`,
 			"sub/flake.nix": `{ inputs.nixpkgs.url = "github:a/b"; outputs = { nixpkgs, ... }: { it = nixpkgs.it; }; }`}, want: "stand-in"},
+		"follows the flake itself": {files: map[string]string{
+			"flake.nix":     `{ inputs.o.url = "path:./sub"; inputs.o.inputs.nixpkgs.follows = ""; outputs = { self, o }: { x = o.it; name = "root"; }; }`,
+			"sub/flake.nix": `{ inputs.nixpkgs.url = "github:a/b"; outputs = { nixpkgs, ... }: { it = nixpkgs.name; }; }`}, want: "root"},
 		"follows an input's input": {files: map[string]string{
 			"flake.nix":     `{ inputs.o.url = "path:./sub"; inputs.n.follows = "o/nixpkgs"; outputs = { n, ... }: { x = n.it; }; }`,
 			"sub/flake.nix": `{ outputs = { self, nixpkgs }: { }; }`}, want: "stand-in"},

@@ -31,7 +31,7 @@ type LockedNode struct {
 }
 
 // An Edge is what an input names: a node, or the path of inputs from the root that it
-// follows.
+// follows. That is empty where it follows the root itself.
 type Edge struct {
 	Node    string
 	Follows []string
@@ -39,7 +39,7 @@ type Edge struct {
 
 func (e Edge) MarshalJSON() ([]byte, error) {
 	if e.Node == "" {
-		return json.Marshal(e.Follows)
+		return json.Marshal(append([]string{}, e.Follows...)) // [] rather than null
 	}
 	return json.Marshal(e.Node)
 }
@@ -115,7 +115,7 @@ func (n lockNode) resolve(e Edge, depth int) (string, bool) {
 	if e.Node != "" {
 		return e.Node, true
 	}
-	if depth > maxDepth || len(e.Follows) == 0 {
+	if depth > maxDepth || e.Follows == nil {
 		return "", false
 	}
 	key := n.file.Root

@@ -1,6 +1,7 @@
 package flake
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"slices"
@@ -78,7 +79,7 @@ func (f *LockFile) flat() map[string]string {
 	out := map[string]string{}
 	f.Walk(func(input []string, node *LockedNode, follows []string) {
 		if node == nil {
-			out[strings.Join(input, "/")] = "follows " + strings.Join(follows, "/")
+			out[strings.Join(input, "/")] = "follows " + cmp.Or(strings.Join(follows, "/"), "the flake itself")
 		} else {
 			out[strings.Join(input, "/")] = node.Locked.String()
 		}
@@ -149,7 +150,7 @@ func (k *locker) declare(specs map[string]spec, prefix []string, dir string, by 
 		at := slices.Concat(prefix, []string{name})
 		for below, s := range specs[name].inputs {
 			key := strings.Join(slices.Concat(at, []string{below}), "/")
-			if _, ok := k.overrides[key]; !ok && (s.follows != "" || s.url != "" || s.path != "" || s.attrs.Type() != "") {
+			if _, ok := k.overrides[key]; !ok && s.says() {
 				k.overrides[key] = override{s, dir, by}
 			}
 		}
@@ -170,8 +171,8 @@ func (k *locker) inputs(t *eval.Thread, specs map[string]spec, into *pin, prefix
 		if !ok {
 			o = override{specs[name], dir, prefix}
 		}
-		if o.follows != "" {
-			into.inputs[name] = link{follows: slices.Concat(o.by, strings.Split(o.follows, "/"))}
+		if o.follows != nil {
+			into.inputs[name] = link{follows: slices.Concat(o.by, o.follows)}
 			continue
 		}
 		if to := k.input(t, o, at, name, old, depth); to != nil {
@@ -256,7 +257,7 @@ func (k *locker) overridesMore(at []string, node *LockedNode) bool {
 func (k *locker) kept(t *eval.Thread, to *pin, at []string, before lockNode, dir string, depth int) {
 	specs := map[string]spec{}
 	for name, edge := range before.node.Inputs {
-		s := spec{name: name, follows: strings.Join(edge.Follows, "/")}
+		s := spec{name: name, follows: edge.Follows}
 		if node := before.file.Nodes[edge.Node]; node != nil {
 			s.attrs, s.noFlake = node.Original, node.Flake != nil && !*node.Flake
 		}
@@ -272,13 +273,13 @@ func (k *locker) kept(t *eval.Thread, to *pin, at []string, before lockNode, dir
 		below := slices.Concat(at, []string{name})
 		o, ok := k.overrides[strings.Join(below, "/")]
 		switch {
-		case !ok && specs[name].follows != "":
+		case !ok && specs[name].follows != nil:
 			to.inputs[name] = link{follows: slices.Concat(before.at, before.node.Inputs[name].Follows)}
 			continue
 		case !ok:
 			o = override{specs[name], dir, at}
-		case o.follows != "":
-			to.inputs[name] = link{follows: slices.Concat(o.by, strings.Split(o.follows, "/"))}
+		case o.follows != nil:
+			to.inputs[name] = link{follows: slices.Concat(o.by, o.follows)}
 			continue
 		}
 		if child := k.input(t, o, below, name, before, depth); child != nil {

@@ -58,6 +58,13 @@ func TestLockAgainstNix(t *testing.T) {
 			{"root/flake.nix": `{ inputs = { a.url = "path:DIR/a"; a.inputs = { c.follows = "c"; e.follows = "c"; }; c.url = "path:DIR/c"; }; outputs = _: { }; }`},
 			{"root/flake.nix": `{ inputs.c.url = "path:DIR/c"; outputs = _: { }; }`},
 		},
+		"follows the flake itself": {
+			{
+				"root/flake.nix": `{ inputs = { a.url = "path:DIR/a"; a.inputs.c.follows = ""; }; outputs = _: { }; }`,
+				"a/flake.nix":    `{ inputs = { c.url = "path:DIR/nowhere"; d.follows = ""; }; outputs = _: { }; }`,
+			},
+			{"root/more": "text"},
+		},
 		"an input's own lock": {
 			{
 				"root/flake.nix": `{ outputs = _: { }; }`,
