@@ -149,8 +149,10 @@ func (opts *flakeOptions) evaluate(ctx context.Context, env *Env, dir string) (l
 	return l, description, nil
 }
 
+// updates reports whether an input is looked up anew. What is looked up below one is what
+// that one has locked.
 func (opts *flakeOptions) updates(input []string) bool {
-	return opts.update || slices.Contains(opts.inputs, strings.Join(input, "/"))
+	return opts.update && len(input) == 1 || slices.Contains(opts.inputs, strings.Join(input, "/"))
 }
 
 func (opts *flakeOptions) lock(ctx context.Context, env *Env, args []string) error {

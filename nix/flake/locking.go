@@ -201,6 +201,7 @@ func (k *locker) input(t *eval.Thread, o override, at []string, name string, old
 	if old.file != nil && old.node.Inputs[name].Node != "" {
 		before, known = old.input(name)
 	}
+	updated := k.opts.Update != nil && k.opts.Update(at)
 	same := known && ref.Equal(before.node.Original) && slices.Equal(before.node.Parent, to.Parent) &&
 		(before.node.Flake == nil || *before.node.Flake) == !o.noFlake
 	keep := func() *pin {
@@ -212,8 +213,7 @@ func (k *locker) input(t *eval.Thread, o override, at []string, name string, old
 		k.kept(t, to, at, before, dir, depth+1)
 		return to
 	}
-	wanted := k.opts.Update != nil && k.opts.Update(at)
-	if same && !wanted && (!relative || o.dir == "") && (o.noFlake || !k.overridesMore(at, before.node)) {
+	if same && !updated && (!relative || o.dir == "") && (o.noFlake || !k.overridesMore(at, before.node)) {
 		return keep()
 	}
 	found, ok := k.find(t, o, ref, at)
@@ -229,7 +229,7 @@ func (k *locker) input(t *eval.Thread, o override, at []string, name string, old
 		return to
 	}
 	dir := path.Join(found.Dir, ref.Text("dir"))
-	if !known {
+	if !known || updated { // what is looked up anew has its own lock for what is below
 		before = readLock(t, k.opts.FS, dir)
 		before.at = at
 	}

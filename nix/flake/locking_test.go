@@ -239,6 +239,43 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// An input that is looked up anew takes for its inputs what it has locked by then, and not
+// what was locked for it before.
+func TestUpdateTakesTheInputsLock(t *testing.T) {
+	dir, c := t.TempDir(), ""
+	fetch := func(flakeref.Ref, bool) (flake.Fetched, error) {
+		return flake.Fetched{Locked: flakeref.Ref{"type": "indirect", "id": "c", "narHash": c}, Dir: filepath.Join(dir, "c")}, nil
+	}
+	write(t, dir, map[string]string{
+		"root/flake.nix": `{ inputs.a.url = "path:DIR/a"; outputs = _: { }; }`,
+		"a/flake.nix":    `{ inputs.c.url = "c"; outputs = _: { }; }`,
+		"c/flake.nix":    `{ outputs = _: { }; }`,
+	})
+	for _, step := range []struct {
+		now    string // what c is found to be
+		folder string
+		update bool
+		want   string // what c is locked to for root
+	}{
+		{"one", "a", false, "one"},
+		{"one", "root", false, "one"},
+		{"two", "a", true, "two"},
+		{"three", "root", false, "one"},
+		{"three", "root", true, "two"},
+	} {
+		c = step.now
+		root := filepath.Join(dir, step.folder)
+		l, err := lock(t, root, flake.LockOptions{FS: osfs.FS{}, Fetch: fetch, Update: func(input []string) bool { return step.update && len(input) == 1 }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.File.Nodes["c"].Locked.Text("narHash"); got != step.want {
+			t.Errorf("%+v: c is locked to %s", step, got)
+		}
+		write(t, root, map[string]string{"flake.lock": string(l.File.Bytes())})
+	}
+}
+
 // An input that has changed since it was locked is refused, once it is used.
 func TestLockedContent(t *testing.T) {
 	dir := t.TempDir()
