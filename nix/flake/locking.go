@@ -171,18 +171,20 @@ func (k *locker) inputs(t *eval.Thread, specs map[string]spec, into *pin, prefix
 		if !ok {
 			o = override{specs[name], dir, prefix}
 		}
+		o.noFlake = specs[name].noFlake // which an override does not change
 		if o.follows != nil {
 			into.inputs[name] = link{follows: slices.Concat(o.by, o.follows)}
 			continue
 		}
-		if to := k.input(t, o, at, name, old, depth); to != nil {
+		if to := k.input(t, o, at, name, old, depth, true); to != nil {
 			into.inputs[name] = link{to: to}
 		}
 	}
 }
 
-// input locks one input. It is nil for one that needs no lock.
-func (k *locker) input(t *eval.Thread, o override, at []string, name string, old lockNode, depth int) *pin {
+// input locks one input, which a flake.nix has, or a lock alone. It is nil for one that needs
+// no lock.
+func (k *locker) input(t *eval.Thread, o override, at []string, name string, old lockNode, depth int, declared bool) *pin {
 	ref, err := o.ref()
 	if err != nil {
 		t.Fail(o.pos, "input %q: %v; write path:./…, github:owner/repo or another reference", name, err)
@@ -209,6 +211,15 @@ func (k *locker) input(t *eval.Thread, o override, at []string, name string, old
 		dir, here := before.path(o.dir)
 		if !here {
 			dir, _ = inStore(k.opts.FS, to.Locked)
+		}
+		if declared && !o.noFlake && k.mayFollow(at, before.node) {
+			below := path.Join(dir, to.Locked.Text("dir"))
+			if _, err := k.opts.FS.Stat(path.Join(below, "flake.nix")); dir != "" && err == nil {
+				if specs := k.read(t, below); !k.followsStill(at, before, specs) {
+					k.inputs(t, specs, to, at, before, below, depth+1)
+					return to
+				}
+			}
 		}
 		k.kept(t, to, at, before, dir, depth+1)
 		return to
@@ -253,6 +264,32 @@ func (k *locker) overridesMore(at []string, node *LockedNode) bool {
 	return false
 }
 
+// mayFollow reports whether the lock has an input below at that follows another, and no flake
+// above that one says so.
+func (k *locker) mayFollow(at []string, node *LockedNode) bool {
+	for name, edge := range node.Inputs {
+		if _, ok := k.overrides[strings.Join(slices.Concat(at, []string{name}), "/")]; edge.Node == "" && !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// followsStill reports whether each of these follows what the flake itself, with its specs,
+// says.
+func (k *locker) followsStill(at []string, before lockNode, specs map[string]spec) bool {
+	for name, edge := range before.node.Inputs {
+		if _, ok := k.overrides[strings.Join(slices.Concat(at, []string{name}), "/")]; edge.Node != "" || ok {
+			continue
+		}
+		s := specs[name]
+		if s.follows == nil || !slices.Equal(slices.Concat(at, s.follows), slices.Concat(before.at, edge.Follows)) {
+			return false
+		}
+	}
+	return true
+}
+
 // kept takes over the inputs of an input that stays as it is.
 func (k *locker) kept(t *eval.Thread, to *pin, at []string, before lockNode, dir string, depth int) {
 	specs := map[string]spec{}
@@ -282,7 +319,8 @@ func (k *locker) kept(t *eval.Thread, to *pin, at []string, before lockNode, dir
 			to.inputs[name] = link{follows: slices.Concat(o.by, o.follows)}
 			continue
 		}
-		if child := k.input(t, o, below, name, before, depth); child != nil {
+		o.noFlake = specs[name].noFlake
+		if child := k.input(t, o, below, name, before, depth, false); child != nil {
 			to.inputs[name] = link{to: child}
 		}
 	}

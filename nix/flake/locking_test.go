@@ -58,6 +58,20 @@ func TestLockAgainstNix(t *testing.T) {
 			{"root/flake.nix": `{ inputs = { a.url = "path:DIR/a"; a.inputs = { c.follows = "c"; e.follows = "c"; }; c.url = "path:DIR/c"; }; outputs = _: { }; }`},
 			{"root/flake.nix": `{ inputs.c.url = "path:DIR/c"; outputs = _: { }; }`},
 		},
+		"follows no more": {
+			{
+				"root/flake.nix": `{ inputs = { a.url = "path:DIR/a"; a.inputs.c.follows = "d"; d.url = "path:DIR/d"; }; outputs = _: { }; }`,
+				"a/flake.nix":    `{ inputs = { c.url = "path:DIR/c"; e.follows = "c"; }; outputs = _: { }; }`,
+				"c/flake.nix":    leaf, "d/flake.nix": leaf,
+			},
+			{"root/flake.nix": `{ inputs = { a.url = "path:DIR/a"; d.url = "path:DIR/d"; }; outputs = _: { }; }`},
+			{"root/more": "text"},
+		},
+		"no flake, by another reference": {{
+			"root/flake.nix": `{ inputs = { a.url = "path:DIR/a"; a.inputs.c.url = "path:DIR/d"; }; outputs = _: { }; }`,
+			"a/flake.nix":    `{ inputs.c = { url = "path:DIR/c"; flake = false; }; outputs = _: { }; }`,
+			"d/text":         "x",
+		}},
 		"follows the flake itself": {
 			{
 				"root/flake.nix": `{ inputs = { a.url = "path:DIR/a"; a.inputs.c.follows = ""; }; outputs = _: { }; }`,
