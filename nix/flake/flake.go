@@ -55,7 +55,12 @@ type place struct {
 	tree   string // the folder that is locked; "" is dir
 	lock   lockNode
 	locked flakeref.Ref // of an input, what the lock says of it
+	at     []string     // the path of inputs to it from the flake that has the lock
 }
+
+// An overriding is an input that a flake sets for one of its inputs. Whether it is a flake is
+// what the input says.
+type overriding func(t *eval.Thread, noFlake bool) eval.Value
 
 // A spec is what flake.nix says of one input.
 type spec struct {
@@ -95,7 +100,7 @@ func (s spec) ref() (flakeref.Ref, error) {
 
 // flake reads the value of a flake.nix. overrides are inputs that the flake above sets
 // for this one.
-func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[string]eval.Value) *Flake {
+func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[string]overriding) *Flake {
 	file := path.Join(at.dir, "flake.nix")
 	set, ok := t.Force(v).(*eval.Attrs)
 	if !ok {
@@ -104,8 +109,8 @@ func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[str
 	f := &Flake{Dir: at.dir, Attrs: set, Inputs: map[string]eval.Value{}}
 	outputs, hasOutputs := set.Get("outputs")
 	for name, s := range inputsOf(t, set) {
-		if v, ok := overrides[name]; ok {
-			f.Inputs[name] = v
+		if set, ok := overrides[name]; ok {
+			f.Inputs[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return set(t, s.noFlake) })
 			continue
 		}
 		f.Inputs[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return l.input(t, f, s, at) })
@@ -207,6 +212,10 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 		return l.follow(t, f, s)
 	}
 	locked, isLocked := at.lock.input(s.name)
+	ref, err := s.ref()
+	if isLocked && err == nil && locked.node.Original != nil && !ref.Equal(locked.node.Original) {
+		locked, isLocked = lockNode{}, false // a lock of another reference is out of date
+	}
 	var pinned flakeref.Ref
 	if isLocked {
 		pinned = locked.node.Locked
@@ -216,8 +225,8 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 		dir, local = locked.path(at.dir)
 	}
 	if local {
-		if ref, err := s.ref(); err == nil && isLocked && ref.Equal(locked.node.Original) {
-			l.check(t, s, dir, pinned) // a lock of another reference is out of date
+		if err == nil && isLocked && locked.node.Original != nil {
+			l.check(t, s, strings.Join(slices.Concat(at.at, []string{s.name}), "/"), dir, pinned)
 		}
 	} else {
 		for _, name := range []string{s.name, repository(s.url)} {
@@ -230,8 +239,10 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 		}
 	}
 	tree := dir
-	if sub := pinned.Text("dir"); sub != "" {
-		dir = path.Join(dir, sub)
+	if pinned != nil {
+		dir = path.Join(dir, pinned.Text("dir"))
+	} else {
+		dir = path.Join(dir, ref.Text("dir"))
 	}
 	if l.depth++; l.depth > maxDepth {
 		t.Fail(s.pos, "inputs of inputs nest more than %d levels deep; does input %q lead back here?", maxDepth, s.name)
@@ -241,15 +252,19 @@ func (l *loader) input(t *eval.Thread, f *Flake, s spec, at place) eval.Value {
 		source := sourceInfo(tree, l.opts.FS, pinned)
 		return source.Update(eval.NewAttrs(1).Set("sourceInfo", source).Done())
 	}
-	overrides := map[string]eval.Value{}
+	below := place{dir: dir, tree: tree, lock: locked, locked: pinned, at: slices.Concat(at.at, []string{s.name})}
+	if !isLocked {
+		below.lock, below.at = readLock(t, l.opts.FS, dir), nil
+	}
+	from := place{dir: at.dir, lock: below.lock, at: below.at} // relative to us, and locked below the input
+	overrides := map[string]overriding{}
 	for name, o := range s.inputs {
 		if o.says() {
-			overrides[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return l.input(t, f, o, at) })
+			overrides[name] = func(t *eval.Thread, noFlake bool) eval.Value {
+				o.noFlake = noFlake
+				return l.input(t, f, o, from)
+			}
 		}
-	}
-	below := place{dir: dir, tree: tree, lock: locked, locked: pinned}
-	if !isLocked {
-		below.lock = readLock(t, l.opts.FS, dir)
 	}
 	var sub *Flake
 	t.Annotate(s.pos, fmt.Sprintf("while evaluating the flake input '%s'", s.name), func() {

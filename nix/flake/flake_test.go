@@ -40,6 +40,20 @@ func TestInputs(t *testing.T) {
 		"follows": {files: map[string]string{
 			"flake.nix":     `{ inputs.o.url = "path:./sub"; inputs.o.inputs.nixpkgs.follows = "nixpkgs"; outputs = { o, nixpkgs, ... }: { x = o.it; }; }`,
 			"sub/flake.nix": `{ inputs.nixpkgs.url = "github:a/b"; outputs = { nixpkgs, ... }: { it = nixpkgs.it; }; }`}, want: "stand-in"},
+		"an override is locked below the input": {files: map[string]string{
+			"flake.nix":     `{ inputs.b.url = "github:x/b"; inputs.o.url = "path:./sub"; inputs.o.inputs.b.url = "github:x/b"; outputs = { o, ... }: { x = o.it; }; }`,
+			"flake.lock":    `{"version": 7, "root": "root", "nodes": {"root": {"inputs": {"b": "b", "o": "o"}}, "b": {"locked": {"type": "path", "path": "/nowhere"}}, "o": {"locked": {"type": "path", "path": "./sub"}, "inputs": {"b": "c"}}, "c": {"locked": {"type": "path", "path": "/f/third"}}}}`,
+			"sub/flake.nix": `{ inputs.b.url = "github:y/b"; outputs = { b, ... }: { it = b.name; }; }`, "third/flake.nix": other}, want: "other"},
+		"an override that is no flake": {files: map[string]string{
+			"flake.nix":     `{ inputs.o.url = "path:./sub"; inputs.o.inputs.b.url = "path:./third"; outputs = { o, ... }: { x = o.it; }; }`,
+			"sub/flake.nix": `{ inputs.b = { url = "github:y/b"; flake = false; }; outputs = { b, ... }: { it = b.outPath; }; }`, "third/text": "x"}, want: "/f/third"},
+		"locked by another reference": {files: map[string]string{
+			"flake.nix":     `{ inputs.n.url = "github:a/b/two"; outputs = { n, ... }: { x = n.name; }; }`,
+			"flake.lock":    `{"version": 7, "root": "root", "nodes": {"root": {"inputs": {"n": "n"}}, "n": {"original": {"type": "github", "owner": "a", "repo": "b", "ref": "one"}, "locked": {"type": "path", "path": "/f/sub"}}}}`,
+			"sub/flake.nix": other}, err: "not supported: fetching github:a/b/two"},
+		"in a folder of another one": {files: map[string]string{
+			"flake.nix":          `{ inputs.o.url = "path:./sub?dir=deep"; outputs = { o, ... }: { x = o.where; }; }`,
+			"sub/deep/flake.nix": other}, want: "/f/sub/deep"},
 		"follows the flake itself": {files: map[string]string{
 			"flake.nix":     `{ inputs.o.url = "path:./sub"; inputs.o.inputs.nixpkgs.follows = ""; outputs = { self, o }: { x = o.it; name = "root"; }; }`,
 			"sub/flake.nix": `{ inputs.nixpkgs.url = "github:a/b"; outputs = { nixpkgs, ... }: { it = nixpkgs.name; }; }`}, want: "root"},

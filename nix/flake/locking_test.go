@@ -328,6 +328,29 @@ func TestLockedContent(t *testing.T) {
 	}
 }
 
+// Of an input's input that has changed, the cure names the path.
+func TestLockedContentBelow(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"root/flake.nix": `{ inputs.a.url = "path:DIR/a"; outputs = { a, ... }: { inherit (a) x; }; }`,
+		"a/flake.nix":    `{ inputs.b = { url = "path:DIR/b"; flake = false; }; outputs = { b, ... }: { x = b.outPath; }; }`,
+		"b/text":         "x",
+	})
+	root := filepath.Join(dir, "root")
+	l, err := lock(t, root, flake.LockOptions{FS: osfs.FS{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"root/flake.lock": string(l.File.Bytes()), "b/text": "y"})
+	ev := eval.New(eval.Options{FS: osfs.FS{}})
+	err = ev.Do(t.Context(), func(th *eval.Thread) {
+		th.Text(th.Select(flake.Load(th, root, flake.Options{FS: osfs.FS{}}).Self, "x"))
+	})
+	if err == nil || !strings.Contains(err.Error(), `input "a/b" has changed`) || !strings.HasSuffix(err.Error(), "--update-input a/b") {
+		t.Errorf("%v of an input's input that has changed", err)
+	}
+}
+
 // What Nix's store has of an input needs no fetching.
 func TestInputsOfTheStore(t *testing.T) {
 	const hash = "sha256-e8e5e4RmnuGihrz/gYH+uPo0tNpGvTpXlyytX1oYIT4="

@@ -58,15 +58,16 @@ func inStore(files eval.FS, locked flakeref.Ref) (dir string, ok bool) {
 	return dir, err == nil
 }
 
-// check fails if the folder that an input is locked to has changed since.
-func (l *loader) check(t *eval.Thread, s spec, dir string, locked flakeref.Ref) {
+// check fails if the folder that an input is locked to has changed since. name is the path
+// of inputs to it.
+func (l *loader) check(t *eval.Thread, s spec, name, dir string, locked flakeref.Ref) {
 	want := locked.Text("narHash")
 	if want == "" || l.opts.FS == nil || locked.Type() != "path" {
 		return
 	}
 	if got := hashOf(t, l.opts.FS, dir); got != want {
 		t.Fail(s.pos, "input %q has changed since it was locked: %s is %s, and flake.lock has %s; to take what is there now: nix2gpu flake lock --update-input %s",
-			s.name, dir, got, want, s.name)
+			name, dir, got, want, name)
 	}
 }
 
