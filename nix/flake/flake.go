@@ -89,7 +89,9 @@ func (s spec) says() bool {
 func (s spec) ref() (flakeref.Ref, error) {
 	switch {
 	case s.attrs.Type() != "":
-		return s.attrs, nil
+		return s.attrs, s.attrs.Check()
+	case s.url != "" && s.noFlake:
+		return flakeref.ParsePlain(s.url)
 	case s.url != "":
 		return flakeref.Parse(s.url)
 	case s.path != "":

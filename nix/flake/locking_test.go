@@ -240,6 +240,16 @@ func TestLock(t *testing.T) {
 	if want := `flake.nix:4:5: not supported: locking github:o/r/main for input "github" without fetching it`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
 	}
+	for inputs, want := range map[string]string{
+		`f = { url = "https://example.org/x.txt"; flake = false; };`: `locking file+https://example.org/x.txt for input "f"`,
+		`f = { type = "github"; owner = "o"; };`:                     `input "f": the type "github" needs "repo"`,
+		`f = { type = "ftp"; url = "ftp://x"; };`:                    `input "f": the type "ftp" must be one of`,
+	} {
+		write(t, root, map[string]string{"flake.nix": "{ inputs = { " + inputs + " }; outputs = _: { }; }"})
+		if _, err := lock(t, root, opts); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", inputs, err, want)
+		}
+	}
 	write(t, dir, map[string]string{"root/flake.nix": `{ inputs.n.url = "github:NixOS/nixpkgs/main"; outputs = _: { }; }`})
 	if l, err = lock(t, root, opts); err != nil || !slices.Equal(l.BuiltIn, []string{"n"}) || len(l.File.Nodes) != 1 {
 		t.Errorf("built in are %q, %v", l.BuiltIn, err)

@@ -87,15 +87,21 @@ func scheme(text string) string {
 }
 
 // Parse reads a reference. One to a folder may be relative: "./sub", "path:../other".
-func Parse(text string) (Ref, error) {
-	r, err := parse(text)
+func Parse(text string) (Ref, error) { return read(text, true) }
+
+// ParsePlain is [Parse] for what need not be a flake: a URL that has no name of an archive is
+// that of a file.
+func ParsePlain(text string) (Ref, error) { return read(text, false) }
+
+func read(text string, isFlake bool) (Ref, error) {
+	r, err := parse(text, isFlake)
 	if err != nil {
 		return nil, fmt.Errorf("%q is no reference to a flake: %w", text, err)
 	}
 	return r, nil
 }
 
-func parse(text string) (Ref, error) {
+func parse(text string, isFlake bool) (Ref, error) {
 	plain, fragment, _ := strings.Cut(text, "#")
 	if fragment != "" {
 		return nil, fmt.Errorf("it must end before \"#%s\"", fragment)
@@ -132,7 +138,7 @@ func parse(text string) (Ref, error) {
 	case "git", "hg":
 		return r, r.repository(kind, transport, rest, params)
 	case "http", "https", "file", "tarball":
-		if kind == "file" && layered {
+		if kind == "file" && layered || kind != "tarball" && !isFlake && !isArchive(rest) {
 			return r, r.archive("file", transport, rest, params)
 		}
 		return r, r.archive("tarball", transport, rest, params)

@@ -53,6 +53,17 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s comes back as %v: %v", r, again, err)
 		}
 	}
+	for text, want := range map[string]string{ // of what need not be a flake
+		"https://example.org/x.txt?a=b":    "file+https://example.org/x.txt?a=b",
+		"file:///x":                        "file+file:///x",
+		"https://example.org/x.tar.gz?a=b": "https://example.org/x.tar.gz?a=b",
+		"tarball+https://example.org/x":    "tarball+https://example.org/x",
+		"github:a/b":                       "github:a/b",
+	} {
+		if r, err := flakeref.ParsePlain(text); err != nil || r.String() != want {
+			t.Errorf("%s is %v, want %s (%v)", text, r, want, err)
+		}
+	}
 	for text, want := range map[string]string{
 		"":                             "the path is empty",
 		"ftp://x/y":                    `"ftp" must be flake, path, git`,
