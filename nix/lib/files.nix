@@ -150,7 +150,7 @@ rec {
   headOf = dir:
     let
       text = lib.fileContents;
-      below = base: path: if lib.strings.hasPrefix "/" path then path else "${toString base}/${path}";
+      below = base: path: if lib.strings.hasPrefix "/" path then path else toString (/. + "${toString base}/${path}");
       ref = name: dir:
         let
           file = "${toString dir}/${name}";
