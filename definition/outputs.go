@@ -2,6 +2,7 @@ package definition
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,6 +96,12 @@ func (e *evaluation) outputOf(t *eval.Thread, name string, v eval.Value, level o
 			}
 		}
 	})
+	if e, ok := errors.AsType[*eval.Error](failed); ok {
+		switch e.Kind {
+		case eval.KindCanceled, eval.KindSteps, eval.KindMemory: // no flaw of this part, and the end of all
+			t.Raise(e)
+		}
+	}
 	if failed != nil {
 		out.What, out.Below = "cannot be evaluated: "+strings.ReplaceAll(failed.Error(), e.root+"/", ""), nil
 	}
