@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -282,6 +283,12 @@ func writeOutputs(env *Env, list []definition.Output, indent string) {
 		if o.What != "" {
 			text += ": " + o.What
 		}
+		text = strings.Map(func(r rune) rune { // it may be a stranger's
+			if !unicode.IsPrint(r) {
+				return '�'
+			}
+			return r
+		}, text)
 		fmt.Fprintln(env.Stdout, indent+branch+text)
 		writeOutputs(env, o.Below, indent+below)
 	}
@@ -314,7 +321,7 @@ func fetchByNix(ctx context.Context, env *Env, ref flakeref.Ref, plain bool) (fo
 			Locked flakeref.Ref
 			Path   string
 		}
-		if err := run(&answer, "flake", "metadata", "--json", "--no-write-lock-file", ref.String()); err != nil {
+		if err := run(&answer, "flake", "metadata", "--json", "--no-write-lock-file", "--", ref.String()); err != nil {
 			return found, err
 		}
 		return flake.Fetched{Locked: answer.Locked, Dir: answer.Path}, nil

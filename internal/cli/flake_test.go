@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"nix2gpu/definition"
 	"nix2gpu/nix/flakeref"
 )
 
@@ -72,5 +74,14 @@ func TestFetchByNix(t *testing.T) {
 		if got, err := fetchByNix(t.Context(), env, missing, plain); err == nil || !strings.Contains(err.Error(), "nix says: ") || !strings.Contains(err.Error(), "missing") {
 			t.Errorf("plain %t: %v, %v of what is not there", plain, got, err)
 		}
+	}
+}
+
+// What a stranger's flake is called does nothing to the terminal.
+func TestOutputsAreHarmless(t *testing.T) {
+	var out bytes.Buffer
+	writeOutputs(&Env{Stdout: &out}, []definition.Output{{Name: "a\x1b[2J", What: "x\ny", Below: []definition.Output{{Name: "ü ö"}}}}, "")
+	if want := "└── a�[2J: x�y\n    └── ü ö\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
