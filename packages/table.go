@@ -189,7 +189,7 @@ var table = sync.OnceValue(func() map[string]entry {
 		"gh":             {},
 		"ruby":           {programs: "ruby gem irb"},
 		"perl":           {},
-		"php":            {users: "www-data", debian: "php-cli php-fpm", programs: "php php-fpm:php-fpm?.?", globs: "/usr/bin /usr/sbin"},
+		"php":            {users: "www-data", debian: "php-cli php-fpm", programs: "php:php?.? php-fpm:php-fpm?.?", globs: "/usr/bin /usr/sbin"},
 		"lua":            {debian: "lua5.4", programs: "lua:lua5.4"},
 		"openjdk":        {debian: "default-jre-headless", programs: "java", globs: "/usr/lib/jvm/*/bin"},
 		"jdk":            {debian: "default-jdk-headless", programs: "java javac jar"},
