@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -177,29 +178,20 @@ func (opts *flakeOptions) lock(ctx context.Context, env *Env, args []string) err
 			say(env.Stderr, "%s is built in and needs no lock; with --fetch it gets one", name)
 		}
 	}
-	changes := l.Changes()
-	for _, line := range changes {
+	for _, line := range l.Changes() {
 		say(env.Stderr, "%s", line)
 	}
-	file := filepath.Join(dir, "flake.lock")
+	file, data := filepath.Join(dir, "flake.lock"), l.File.Bytes()
 	before, err := os.ReadFile(file)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
-	case string(before) == string(l.File.Bytes()), errors.Is(err, fs.ErrNotExist) && len(l.File.Nodes) == 1:
+	case bytes.Equal(before, data), errors.Is(err, fs.ErrNotExist) && len(l.File.Nodes) == 1:
 		return nil // without inputs there is nothing to lock
 	case opts.check:
 		return hint(fmt.Errorf("flake.lock is out of date"), "nix2gpu flake lock")
 	}
-	f, err := safefile.Create(dir)
-	if err != nil {
-		return fmt.Errorf("cannot write flake.lock: %w", err)
-	}
-	defer f.Close()
-	if _, err = f.Write(l.File.Bytes()); err == nil {
-		err = f.Publish(file, 0o644)
-	}
-	if err != nil {
+	if err := safefile.Replace(file, data, 0o644); err != nil {
 		return fmt.Errorf("cannot write flake.lock: %w", err)
 	}
 	return nil
