@@ -16,7 +16,7 @@ GOTEST      := $(GO) run ./scripts/testgate scripts/skips.txt
 # What "make mutate" looks at, and how: make mutate PACKAGES=project MUTATE='-seed 2'
 PACKAGES    ?= project supervisor probe servicelog process stage nix/module catalog
 
-.PHONY: all deps deps-all deps-bench build build-all run test check test-load test-upstream test-servers faults search soak mutate bench bench-image bench-boot bench-peers bench-compare lint generate clean
+.PHONY: all deps deps-all deps-bench build build-all run test check test-load test-upstream test-servers faults search soak mutate bench bench-image bench-boot bench-peers bench-nix bench-compare lint generate clean
 
 all: build
 
@@ -116,7 +116,12 @@ bench-boot: deps-all build
 bench-peers: deps-bench build
 	PROCESS_COMPOSE='$(PROCESS_COMPOSE)' $(GO) run ./bench/peers $(PEERS)
 
-# The same, beside another commit: make bench-compare COMMIT=v0.1.0
+# Programs in the language, beside Nix: make bench-nix LIB=../nixpkgs/lib
+# Those that load nixpkgs' lib need a copy of it, and are left out without one.
+bench-nix: deps build
+	$(GO) run ./bench/nix -lib '$(if $(LIB),$(abspath $(LIB)))' $(BENCHNIX)
+
+# This program, beside itself at another commit: make bench-compare COMMIT=v0.1.0
 bench-compare: deps build
 	scripts/bench-compare $(COMMIT)
 
