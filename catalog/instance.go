@@ -310,7 +310,7 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 				in.service.DependsOn = map[project.ID]project.Dependency{}
 			}
 			own := d
-			if own.Condition == project.Ready && made(in.project, id) {
+			if own.Condition == project.Ready && in.project.Services[id].Completes { // it has no other readiness
 				own.Condition = project.Completed
 			}
 			// Beside a name that means all of them, that of one adds nothing.

@@ -40,6 +40,7 @@ func generateRedisCluster(in *Instance) {
 		in.Get(option).Errorf("a cluster has at least three masters: with %d replicas of each it needs %d nodes, not %d\n  hint: add nodes, or set replicas = 0", in.Int("replicas"), least, len(nodes))
 	}
 	create := in.Main(project.Command{Exec: words})
+	in.service.Completes = true
 	if text := in.secretText(in.Config, "requirePass", "requirePassFile"); text != nil {
 		create.Env["REDISCLI_AUTH"] = project.Value{Text: text, Secret: true} // as redis-cli has it
 	}
@@ -84,11 +85,4 @@ func (r *redisConfig) joins() {
 		}
 		r.Get(at...).Errorf("nodes of a cluster know each other by addresses, not by names such as %q\n  hint: the loopback address is 127.0.0.1", first)
 	}
-}
-
-// made reports whether a service is a one-shot that makes something of its parts. Whoever
-// waits until it is ready waits for its end.
-func made(p *project.Project, id project.ID) bool {
-	s := p.Services[id]
-	return s.Type == "redis-cluster" && p.Processes[s.Main].Readiness == nil
 }

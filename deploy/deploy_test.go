@@ -295,7 +295,7 @@ var inside = map[string]string{
 	"Secret":    "Owner Mode Link Pos",
 	"Dir":       "Mode Owner",
 	"Limits":    "NoFile Rlimits", // set for the process alone
-	"Service":   "ID Type Instance Label Description Namespace Disabled System Init Main Setup DependsOn Pos Options Profiles Family Port Schedule Watch",
+	"Service":   "ID Type Instance Label Description Namespace Disabled System Completes Init Main Setup DependsOn Pos Options Profiles Family Port Schedule Watch",
 	"Process": "ID Service Role Doing Command Env Credentials Dir Path User NoNewPrivs Elevated TTY Daemon Packages SuccessCode " +
 		"Readiness Liveness Startup Test Refusals Shutdown KillMode Settings Log ExitOnEnd ExitOnSkipped",
 }

@@ -162,6 +162,9 @@ type Service struct {
 	// waits for its end nor fails with it, no summary counts it, and only its failure
 	// is reported.
 	System bool `json:"system,omitempty"`
+	// Completes marks a one-shot that makes something of other services, such as a cluster
+	// of nodes: all is well only once it has ended with success.
+	Completes bool `json:"completes,omitempty"`
 	// Family is the common name of replicas, if this is one of several.
 	Family string `json:"family,omitempty"`
 	// Port is that of a custom service which has one to give away: replica n has the

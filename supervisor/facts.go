@@ -317,11 +317,11 @@ func (c *core) aborts(s *service, k Kind) bool {
 	return k == GaveUp || s.id == c.opts.ExitCodeFrom || !c.isOneshot(s)
 }
 
-// isOneshot reports whether a service is meant to end: it is never restarted, or another
-// one waits for its end.
+// isOneshot reports whether a service is meant to end: it says so, it is never restarted, or
+// another one waits for its end.
 func (c *core) isOneshot(s *service) bool {
 	policy := s.main.Restart.Policy
-	return policy == "" || policy == project.RestartNo || slices.ContainsFunc(c.users[s.id], func(u *service) bool {
+	return s.spec.Completes || policy == "" || policy == project.RestartNo || slices.ContainsFunc(c.users[s.id], func(u *service) bool {
 		cond := u.spec.DependsOn[s.id].Condition
 		return cond == project.Completed || cond == project.Exited
 	})

@@ -58,6 +58,23 @@ func TestUnprobed(t *testing.T) {
 	})
 }
 
+// What makes a cluster of nodes is no healthy service while it is at that, however long it
+// takes: whoever waits until all is well finds a cluster.
+func TestCompletes(t *testing.T) {
+	p := services("node: +probe", "cluster: node=ready")
+	p.Services["cluster"].Completes = true
+	play(t, p, map[project.ID]any{"cluster": act{lasts: 2 * time.Second}}, Options{}, func(s *scene) {
+		s.pass(time.Second)
+		if snap := s.Snapshot(); snap.Healthy || strings.Contains(s.world.transcript(), "healthy") {
+			t.Errorf("summary = %q, said\n%s", snap.Summary, s.world.transcript())
+		}
+		s.pass(2 * time.Second)
+		if snap := s.Snapshot(); !snap.Healthy || !strings.HasSuffix(s.world.transcript(), "all services healthy") {
+			t.Errorf("summary = %q, said\n%s", snap.Summary, s.world.transcript())
+		}
+	})
+}
+
 // What would fail in the same way again fails at once, whatever the policy, with
 // what it said itself. A reload tries it again, and touches nothing else; so does a
 // restart of it.

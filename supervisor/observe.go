@@ -117,6 +117,10 @@ func (c *core) tally() tally {
 		t.all++
 		switch s.state {
 		case control.Running:
+			if s.spec.Completes {
+				t.settled = false
+				break
+			}
 			if wait := c.calmIn(s); wait > 0 {
 				t.restless = true
 				later(wait)
