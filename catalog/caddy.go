@@ -89,7 +89,7 @@ func generateCaddy(in *Instance) {
 		in.Listen(l.port, l.addr, l.path...)
 	}
 	if len(c.listens) > 0 {
-		main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(c.listens[0].addr), Port: c.listens[0].port}}
+		main.Readiness = askWeb(reachable(c.listens[0].addr), c.listens[0].port)
 	}
 }
 

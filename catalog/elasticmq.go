@@ -52,7 +52,7 @@ var elasticmq = ServiceType{
 			if stats := in.bounds["stats"]; !in.Bool("restSqs", "enable") {
 				main.Readiness = nil
 				if len(stats) > 0 {
-					main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(stats[0].host), Port: stats[0].port}}
+					main.Readiness = askWeb(reachable(stats[0].host), stats[0].port)
 				}
 			}
 		},

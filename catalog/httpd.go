@@ -143,7 +143,7 @@ func generateHttpd(in *Instance) {
 		}
 	}
 	if len(all) > 0 {
-		h.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: reachable(all[0].addr), Port: all[0].port}}
+		h.main.Readiness = askWeb(reachable(all[0].addr), all[0].port)
 	}
 	h.main.Shutdown.Signal = project.SIGTERM
 	h.main.Shutdown.ParentOnly = true

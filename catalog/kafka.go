@@ -19,7 +19,7 @@ var kafka = ServiceType{
 		{"port", "port = 9092", "The port to listen on."},
 		{"controllerPort", "null port", "The port of the controller; port + 1 unless set."},
 		{"listenAddress", "string = 127.0.0.1", "The address to listen on, which clients are told as well."},
-		{"topics", "attrs {} e.g. { orders.partitions = 3; }", "Topics by name, made when they do not exist, at each start; what exists stays as it is. They are made through the first listener, which must ask for no password then."},
+		{"topics", "attrs {} e.g. { orders.partitions = 3; }", "Topics by name, made when they do not exist, at each start; what exists stays as it is. They are made through the first listener without TLS, which must ask for no password then."},
 		{"  partitions", "null positive", "How many parts it has; num.partitions of the settings unless set."},
 		{"  replicationFactor", "null positive", "How many brokers have it; default.replication.factor of the settings unless set."},
 		{"  settings", "attrs bool | int | string e.g. { \"retention.ms\" = 3600000; }", "Its own settings, by key."},
@@ -28,7 +28,7 @@ var kafka = ServiceType{
 		{"formatLogDirsIgnoreFormatted", "inert bool", "what is formatted stays as it is"},
 		{"jre", "inert anything", "the program java is that of the package"},
 		{"configFiles", "set"},
-		{"  serverProperties", "null file", "A server.properties instead of what the other options say; port is then what it listens on, for the check that it is ready."},
+		{"  serverProperties", "null file", "A server.properties instead of what the other options say; port and listenAddress are then where it listens, by the file; unless listenAddress is set, it counts as open to everyone."},
 		{"  log4jProperties", "null file", "A configuration of log4j instead of log4jProperties."},
 		{"jvmOptions", "list string", "Options of the Java virtual machine."},
 		{"log4jProperties", "lines", "The configuration of log4j; Kafka logs to the console unless it is set."},
@@ -36,7 +36,7 @@ var kafka = ServiceType{
 	},
 	table: &table{
 		endpoints: []endpoint{
-			{name: "broker", port: "port", address: "listenAddress", silent: true},
+			{name: "broker", port: "port", address: "listenAddress", file: "configFiles.serverProperties", silent: true},
 			{name: "controller", above: "broker", by: 1, ports: []string{"controllerPort"}, silent: true},
 		},
 		argv: []string{"{bin/kafka-server-start.sh}", "!configFiles.serverProperties {run/server.properties}", "{configFiles.serverProperties}"},
@@ -72,8 +72,10 @@ func kafkaSetUp(in *tableInstance, main *project.Process) {
 	}
 	if in.Has("configFiles", "serverProperties") {
 		main.Files = main.Files[1:]
-		if in.IsSet("settings") {
-			in.note(in.Get("settings"), "settings has no effect: configFiles.serverProperties is the whole configuration")
+		for _, option := range []string{"settings", "controllerPort"} {
+			if in.IsSet(option) {
+				in.note(in.Get(option), "%s has no effect: configFiles.serverProperties is the whole configuration", option)
+			}
 		}
 	}
 	if options := in.Strings("jvmOptions"); len(options) > 0 {
@@ -91,6 +93,10 @@ func kafkaSetUp(in *tableInstance, main *project.Process) {
 		format.Dirs, format.Files, format.Env = main.Dirs, main.Files, maps.Clone(main.Env)
 	}
 	at := main.Readiness.Server
+	if topics := in.Get("topics"); at == nil && len(topics.Keys()) > 0 {
+		topics.Errorf("topics are made through a listener without TLS, and settings.listeners has none\n  hint: add one on the loopback address, such as \"PLAINTEXT://127.0.0.1:9095\", or make the topics otherwise")
+		return
+	}
 	for _, c := range in.Each("topics") {
 		words := []project.Text{in.Program("kafka-topics.sh"), litFlag("bootstrap-server", hostPort(at.Host, at.Port)), project.Lit("--create"), project.Lit("--if-not-exists"), litFlag("topic", c.Name())}
 		for _, name := range [][2]string{{"partitions", "partitions"}, {"replication-factor", "replicationFactor"}} {
@@ -111,10 +117,16 @@ func kafkaSetUp(in *tableInstance, main *project.Process) {
 func (in *tableInstance) kafkaListeners(main *project.Process) {
 	at := []string{"settings", "listeners"}
 	text, _, own := in.said([]string{"settings.listeners"})
-	if !own {
+	file := in.Has("configFiles", "serverProperties")
+	if !own || file {
 		for _, name := range []string{"broker", "controller"} {
-			b := in.bounds[name][0]
-			in.Listen(b.port, everywhere(b.host), b.option...)
+			if b := in.bounds[name][0]; name == "broker" || !file {
+				in.Listen(b.port, everywhere(b.host), b.option...)
+			}
+		}
+		if in.kafkaSecure("PLAINTEXT") && !file {
+			at := main.Readiness.Server
+			main.Readiness.Server, main.Readiness.TCP = nil, &project.TCPCheck{Host: at.Host, Port: at.Port}
 		}
 		return
 	}
@@ -132,9 +144,24 @@ func (in *tableInstance) kafkaListeners(main *project.Process) {
 		if slices.Contains(control, name) {
 			continue
 		}
-		if told = append(told, name+"://"+hostPort(reachable(host), n)); len(told) == 1 {
-			main.Readiness.Server.Host, main.Readiness.Server.Port = reachable(host), n
+		told = append(told, name+"://"+hostPort(reachable(host), n))
+		if secure := in.kafkaSecure(name); len(told) == 1 || !secure && main.Readiness.TCP != nil {
+			main.Readiness.Server, main.Readiness.TCP = &project.ServerCheck{Protocol: in.table.ready.protocol, Host: reachable(host), Port: n}, nil
+			if secure {
+				main.Readiness.Server, main.Readiness.TCP = nil, &project.TCPCheck{Host: reachable(host), Port: n}
+			}
 		}
 	}
 	main.Files[0] = in.table.configs[0].file(in, entry{"advertised.listeners", strings.Join(told, ",")})
+}
+
+// kafkaSecure reports whether a listener speaks TLS, by the protocol that its name stands for.
+func (in *tableInstance) kafkaSecure(name string) bool {
+	protocols, _, _ := in.said([]string{"settings.listener.security.protocol.map"})
+	for _, pair := range strings.Split(protocols, ",") {
+		if of, protocol, ok := strings.Cut(strings.TrimSpace(pair), ":"); ok && of == name {
+			name = protocol
+		}
+	}
+	return strings.HasSuffix(name, "SSL")
 }

@@ -54,6 +54,11 @@ func reachable(address string) string {
 	return first
 }
 
+// askWeb is the check of a server of HTTP of which no page is known that anybody may see.
+func askWeb(host string, port int) *project.Probe {
+	return &project.Probe{Server: &project.ServerCheck{Protocol: "http", Host: host, Port: port}}
+}
+
 // another reports, at option, that the server to follow is this one.
 func (in *Instance) another(option, portOption, host string, port int) {
 	for _, p := range in.service.Ports {

@@ -32,7 +32,7 @@ var minio = ServiceType{
 		argv:  []string{"{bin/minio}", "server", "--address={api}", "--console-address={consoleAddress}", "?configDir --config-dir={configDir}", "!configDir --config-dir={data/config}", "--certs-dir={certificatesDir}", "{data/data}"},
 		env:   []string{"MINIO_SITE_REGION={region}"},
 		dirs:  []string{"{data} 0750 keep", "{data/config} 0750", "{data/data} 0750"},
-		ready: ready{listener: "api", http: "/minio/health/live", slow: true},
+		ready: ready{listener: "api", http: "/minio/health/cluster", slow: true},
 		finish: func(in *tableInstance, main *project.Process) {
 			if in.Has("rootCredentialsFile") {
 				main.EnvFiles = append(main.EnvFiles, in.Path("rootCredentialsFile"))

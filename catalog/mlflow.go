@@ -15,7 +15,8 @@ var mlflow = ServiceType{
 		{"port", "port = 5000", "The port to listen on."},
 		{"backendStoreUri", "null secret ~ postgresql://localhost:5432/mlflow", "The database of experiments and runs, as SQLAlchemy has it; sqlite in dataDir unless set. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
 		{"backendStoreUriFile", "null key", "A file that holds it, read at each start with the rights of whoever starts nix2gpu."},
-		{"registryStoreUri", "null string", "The database of models; that of experiments unless set."},
+		{"registryStoreUri", "null secret", "The database of models; that of experiments unless set. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"registryStoreUriFile", "null key", "A file that holds it, read at each start with the rights of whoever starts nix2gpu."},
 		{"artifactsDestination", "null string", "Where files of runs are kept that clients send to the server: a folder, or a URI such as s3://bucket; artifacts in dataDir unless set."},
 		{"defaultArtifactRoot", "null string", "Where clients keep the files of new experiments themselves, past the server; they send them to the server unless set."},
 		{"serveArtifacts", "bool = true", "Whether the server takes files of runs."},
@@ -30,13 +31,15 @@ var mlflow = ServiceType{
 		argv: []string{"{bin/mlflow}", "server", "--host={web.host}", "--port={web.port}", "!serveArtifacts --no-serve-artifacts",
 			"!artifactsDestination --artifacts-destination={data/artifacts}",
 			"--default-artifact-root={defaultArtifactRoot}", "--static-prefix={staticPrefix}", "--allowed-hosts={allowedHosts}", "--workers={workers}", "{extraArgs...}"},
-		env:   []string{"MLFLOW_BACKEND_STORE_URI=sqlite:///{data/mlflow.db}", "MLFLOW_REGISTRY_STORE_URI={registryStoreUri}", "MLFLOW_DISABLE_TELEMETRY=true", "HOME={data}"},
+		env:   []string{"MLFLOW_BACKEND_STORE_URI=sqlite:///{data/mlflow.db}", "MLFLOW_DISABLE_TELEMETRY=true", "HOME={data}"},
 		dirs:  []string{"{data} 0750 keep", "{data/artifacts} 0750"},
 		dir:   "{data}", // where basic-auth keeps its users
 		ready: ready{listener: "web", http: "/health", slow: true},
 		finish: func(in *tableInstance, main *project.Process) {
-			if uri := in.secretText(in.Config, "backendStoreUri", "backendStoreUri"); uri != nil {
-				main.Env["MLFLOW_BACKEND_STORE_URI"] = project.Value{Text: uri, Secret: true}
+			for option, name := range map[string]string{"backendStoreUri": "MLFLOW_BACKEND_STORE_URI", "registryStoreUri": "MLFLOW_REGISTRY_STORE_URI"} {
+				if uri := in.secretText(in.Config, option, option); uri != nil {
+					main.Env[name] = project.Value{Text: uri, Secret: true}
+				}
 			}
 			if at := in.Get("artifactsDestination"); at.Has() {
 				to := in.Text("artifactsDestination")

@@ -24,7 +24,7 @@ var mysql = ServiceType{
 		{"ensureDatabases", "list string", "The same as databases, in the words of NixOS."},
 		{"initialScript", "null file", "SQL for the first start only: text, or the path of a file."},
 		{"importTimeZones", "null bool", "Load the machine's time zones into the server, once, so that SQL can name them."},
-		{"configFile", "null file", "A my.cnf instead of what the other options say; port is then what it listens on."},
+		{"configFile", "null file", "A my.cnf instead of what the other options say; port and bind are then where it listens, by the file; unless bind is set, it counts as open to everyone."},
 		{"settings", "attrs attrs null bool | int | float | string | list bool | int | float | string e.g. { mysqld = { max_connections = 50; }; }", "Sections of my.cnf. A list gives a key several times."},
 		{"initialDatabases", "list {}", "The same as databases, with SQL to load, in the words of services-flake."},
 		{"  name", "required string", "The name of the database."},
@@ -78,7 +78,10 @@ func generateMySQL(in *Instance) {
 	config := in.RunDir("/my.cnf")
 	if in.Has("configFile") {
 		config = in.Path("configFile")
-		in.whole("configFile", "port", "databases", "ensureDatabases", "initialScript", "importTimeZones", "initialDatabases", "ensureUsers")
+		if !in.IsSet("bind") {
+			bind = "*"
+		}
+		in.whole("configFile", "port", "bind", "databases", "ensureDatabases", "initialScript", "importTimeZones", "initialDatabases", "ensureUsers")
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", config),
 		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid"))}})

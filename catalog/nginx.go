@@ -389,7 +389,7 @@ func (n *nginx) declarePorts() {
 	if len(n.listens) > 0 {
 		first := n.listens[0]
 		host := strings.Trim(reachable(first.addr), "[]")
-		n.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: host, Port: first.port}}
+		n.main.Readiness = askWeb(host, first.port)
 	}
 }
 

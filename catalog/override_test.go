@@ -33,7 +33,7 @@ func TestOverridesReachPortsAndProbes(t *testing.T) {
 		{"seaweedfs", `services.seaweedfs.a = { enable = true; master.grpcPort = 1; filer.enable = true; extraArgs = [ "-ip.bind=127.0.0.2" "-volume.port=2" ]; };`,
 			"127.0.0.2:9333 127.0.0.2:1 127.0.0.2:2 127.0.0.2:10002 127.0.0.2:8888 127.0.0.2:18888", "http://127.0.0.2:8888/healthz"},
 		{"elasticmq", `services.elasticmq.a = { enable = true; extraOptions = "rest-sqs.bind-port = 1\nrest-stats.bind-hostname = 0.0.0.0"; };`, "127.0.0.1:1 *:9325", "http://127.0.0.1:1/health"},
-		{"elasticmq without queues", `services.elasticmq.a = { enable = true; restSqs.enable = false; };`, "127.0.0.1:9325", "tcp 127.0.0.1:9325"},
+		{"elasticmq without queues", `services.elasticmq.a = { enable = true; restSqs.enable = false; };`, "127.0.0.1:9325", "127.0.0.1:9325"},
 		{"plantuml everywhere", `services.plantuml.a = { enable = true; host = null; };`, "*:8080", "http://127.0.0.1:8080/"},
 		{"dynamodb", `services.dynamodb-local.a = { enable = true; extraArgs = [ "--port" "1" "--host=127.0.0.2" ]; };`, "127.0.0.2:1", "http://127.0.0.2:1/"},
 		{"Amazon's dynamodb", `services.dynamodb-local.a = { enable = true; package = pkgs.dynamodb-local; };`, "*:8000", "http://127.0.0.1:8000/"},

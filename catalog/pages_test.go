@@ -82,6 +82,7 @@ func TestServicePages(t *testing.T) {
 		testkit.Golden(t, filepath.Join(pages, typ.Name+".md"), []byte(page(t, typ, text, p)))
 		want[typ.Name+".md"] = true
 	}
+	index.WriteString(readiness(t))
 	testkit.Golden(t, filepath.Join(pages, "README.md"), []byte(index.String()))
 	there, _ := filepath.Glob(filepath.Join(pages, "*"))
 	for _, file := range there {
@@ -242,6 +243,8 @@ func readyOf(p *project.Probe) string {
 		return fmt.Sprintf("when `%s://%s:%d%s` answers with %s", scheme, host(p.HTTP.Host), p.HTTP.Port, p.HTTP.Path, with)
 	case p.TCP != nil:
 		return fmt.Sprintf("when `%s:%d` accepts connections", host(p.TCP.Host), p.TCP.Port)
+	case p.Server != nil && p.Server.Protocol == "http":
+		return fmt.Sprintf("when a worker of it answers at `%s:%d`, whatever it says", host(p.Server.Host), p.Server.Port)
 	case p.Server != nil && !p.Server.Socket.IsEmpty():
 		return fmt.Sprintf("when it answers at `%s` as %s does", p.Server.Socket, p.Server.Protocol)
 	case p.Server != nil:

@@ -29,6 +29,7 @@ var passwords = []password{
 	{"mysql", `{ services.mysql.db = { enable = true; ensureUsers = [ { name = "app"; %s } ]; }; }`, "password", true, `"password": "§"`},
 	{"mysql's master", `{ services.mysql.db = { enable = true; replication = { role = "slave"; masterHost = "10.0.0.1"; masterUser = "copy"; %s }; }; }`, "masterPassword", true, `"password": "§"`},
 	{"mlflow's database", `{ services.mlflow.a = { enable = true; %s }; }`, "backendStoreUri", true, `MLFLOW_BACKEND_STORE_URI=§`},
+	{"mlflow's models", `{ services.mlflow.a = { enable = true; %s }; }`, "registryStoreUri", true, `MLFLOW_REGISTRY_STORE_URI=§`},
 	{"minio", `{ services.minio.db = { enable = true; %s }; }`, "secretKey", true, `MINIO_ROOT_PASSWORD=§`},
 	{"minio's user", `{ services.minio.db = { enable = true; %s }; }`, "accessKey", true, `MINIO_ROOT_USER=§`},
 	{"rabbitmq", `{ services.rabbitmq.db = { enable = true; %s }; }`, "cookie", true, `§`},

@@ -76,6 +76,7 @@ func generateRabbitMQ(in *Instance) {
 	if check == nil {
 		in.Errorf("rabbitmq %q listens nowhere: listeners.tcp is \"none\", and there are no listeners.ssl\n  hint: give it one of them", in.Name)
 	}
+	// It listens last, after plugins and what they define; of a client that asks in its protocol and leaves, it warns.
 	main.Readiness = &project.Probe{TCP: check, Period: slowStart}
 	plugins := r.plugins()
 	conf := &textBuilder{}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"net/url"
 	"strings"
 
 	"nix2gpu/nix/module"
@@ -118,7 +119,13 @@ func Passwords(services *module.Config) []*module.Config {
 			case "minio":
 				add(c.Get("secretKey"))
 			case "mlflow":
-				add(c.Get("backendStoreUri"))
+				for _, option := range []string{"backendStoreUri", "registryStoreUri"} {
+					if at, err := url.Parse(c.String(option)); err == nil && at.User != nil {
+						if _, has := at.User.Password(); has {
+							add(c.Get(option))
+						}
+					}
+				}
 			case "mongodb":
 				add(c.Get("password"))
 			case "neo4j", "pgadmin":

@@ -66,6 +66,7 @@ type endpoint struct {
 	anyHost string   // the server's word for all addresses, where it takes no other
 	udp     bool
 	silent  bool   // not declared, because not every version listens there
+	file    string // the option with a configuration of the user's, which then says the address: all, unless the option for it does
 	when    string // as in a word: whether it listens; default: always
 }
 
@@ -164,6 +165,9 @@ func (in *tableInstance) bind(l *endpoint) {
 	if l.address != "" {
 		host = in.String(strings.Split(l.address, ".")...)
 	}
+	if l.file != "" && in.Has(strings.Split(l.file, ".")...) && !in.IsSet(strings.Split(l.address, ".")...) {
+		host = "*"
+	}
 	if l.beside != "" {
 		var all []string
 		for _, b := range in.bounds[l.beside] {
@@ -188,7 +192,7 @@ func (in *tableInstance) bind(l *endpoint) {
 	for _, one := range strings.FieldsFunc(host, func(c rune) bool { return c == ',' || c == ' ' }) {
 		b := bound{scheme: "http", host: one, port: port, others: port, option: option}
 		if scheme, rest, ok := strings.Cut(one, "://"); ok {
-			one = strings.TrimRight(rest, "/")
+			one, _, _ = strings.Cut(rest, "/") // an address has no path
 			b.scheme, b.host = scheme, one
 			b.port = cmp.Or(map[string]int{"http": 80, "https": 443}[scheme], port)
 			b.others = b.port
@@ -263,14 +267,52 @@ func (in *tableInstance) said(sources []string) (text string, at []string, ok bo
 }
 
 // lineValue is the value of a key in lines such as "key = value" and "key: value", of the
-// last where there are several.
+// last where there are several. What is indented below a "key:", or in braces after it,
+// belongs to that key: the names are joined by dots.
 func lineValue(lines, key string) (value string, ok bool) {
+	type level struct {
+		indent int
+		prefix string
+	}
+	above := []level{{-1, ""}}
 	for line := range strings.Lines(lines) {
-		if i := strings.IndexAny(line, "=:"); i > 0 && strings.TrimSpace(line[:i]) == key {
-			value, ok = strings.Trim(strings.TrimSpace(line[i+1:]), `"'`), true
+		name, text, yaml := cutLine(line)
+		if name == "" {
+			continue
+		}
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		for indent <= above[len(above)-1].indent {
+			above = above[:len(above)-1]
+		}
+		name = above[len(above)-1].prefix + name
+		if name == key {
+			value, ok = text, true
+		}
+		if yaml && text == "" {
+			above = append(above, level{indent, name + "."})
+		}
+		if set, is := strings.CutPrefix(text, "{"); is && yaml {
+			for one := range strings.SplitSeq(strings.TrimRight(set, " }"), ",") {
+				if sub, text, _ := cutLine(one); name+"."+sub == key {
+					value, ok = text, true
+				}
+			}
 		}
 	}
 	return value, ok
+}
+
+// cutLine splits a line into a key, which is "" for none, and its value; yaml says that a colon is between.
+func cutLine(line string) (key, value string, yaml bool) {
+	i := strings.IndexAny(line, "=:")
+	if i <= 0 || strings.TrimSpace(line)[0] == '#' {
+		return "", "", false
+	}
+	key, value, yaml = strings.Trim(strings.TrimSpace(line[:i]), `"'`), line[i+1:], line[i] == ':'
+	if yaml {
+		value, _, _ = strings.Cut(value, " #")
+	}
+	return key, strings.Trim(strings.TrimSpace(value), `"'`), yaml
 }
 
 func (in *tableInstance) probe() *project.Probe {

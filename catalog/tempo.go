@@ -1,6 +1,10 @@
 package catalog
 
-import "slices"
+import (
+	"slices"
+
+	"nix2gpu/project"
+)
 
 // tempo keeps traces.
 var tempo = ServiceType{
@@ -17,17 +21,17 @@ var tempo = ServiceType{
 		{"majorVersion", "2..3 = 3", "The major version of Tempo: 2 does not know the settings of the live store, and does not start with them."},
 		{"extraConfig", "attrs json", "The configuration, in Tempo's own words, over ours."},
 		{"settings", "alias extraConfig"},
-		{"configFile", "null file", "A file with the whole configuration, instead of extraConfig. The ports of HTTP and gRPC are those of the options all the same, but addresses and OTLP are what the file says: httpAddress is then where the check asks whether it is ready."},
+		{"configFile", "null file", "A file with the whole configuration, instead of extraConfig. The ports of HTTP and gRPC are those of the options all the same, but addresses and OTLP are what the file says. Say its address in httpAddress, too: unless that is set, Tempo counts as open to everyone."},
 		{"extraFlags", "list string", "Further arguments of tempo."},
 	},
 	table: &table{
 		extra: "extraFlags",
 		endpoints: []endpoint{
-			{name: "web", port: "httpPort", address: "httpAddress", ports: grafanaWeb.ports, hosts: []string{"extraConfig.server.http_listen_address"}},
-			{name: "grpc", port: "grpcPort", address: "httpAddress", ports: []string{"-server.grpc-listen-port --server.grpc-listen-port", "extraConfig.server.grpc_listen_port"},
+			{name: "web", port: "httpPort", address: "httpAddress", file: "configFile", ports: grafanaWeb.ports, hosts: []string{"extraConfig.server.http_listen_address"}},
+			{name: "grpc", port: "grpcPort", address: "httpAddress", file: "configFile", ports: []string{"-server.grpc-listen-port --server.grpc-listen-port", "extraConfig.server.grpc_listen_port"},
 				hosts: []string{"extraConfig.server.grpc_listen_address"}},
-			{name: "otlpGrpc", port: "otlpGrpcPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.grpc.endpoint"}},
-			{name: "otlpHttp", port: "otlpHttpPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.http.endpoint"}},
+			{name: "otlpGrpc", port: "otlpGrpcPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.grpc.endpoint"}, when: "!configFile"},
+			{name: "otlpHttp", port: "otlpHttpPort", address: "httpAddress", both: []string{"extraConfig.distributor.receivers.otlp.protocols.http.endpoint"}, when: "!configFile"},
 		},
 		argv: []string{"{bin/tempo}", "-config.file={configFile|run/tempo.yaml}", "?configFile -server.http-listen-port={web.port}",
 			"?configFile -server.grpc-listen-port={grpc.port}", "{extraFlags...}"}, // it has no flags for addresses
@@ -39,5 +43,12 @@ var tempo = ServiceType{
 			{"backend_scheduler/local_work_path", "?majorVersion=3 {data/work}"}, {"block_builder/wal/path", "?majorVersion=3 {data/block-builder}"},
 		})}},
 		ready: grafanaReady,
+		finish: func(in *tableInstance, _ *project.Process) {
+			for _, option := range []string{"otlpGrpcPort", "otlpHttpPort"} {
+				if in.Has("configFile") && in.Has(option) {
+					in.note(in.Get(option), "%s has no effect: configFile is the whole configuration", option)
+				}
+			}
+		},
 	},
 }

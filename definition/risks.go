@@ -111,7 +111,7 @@ func (r *risks) withoutPassword() {
 	}
 	open := func(hint string) {
 		option := r.at("enable")
-		for _, name := range []string{"bind", "listen", "rpcAddress", "listenAddress", "defaultListenAddress", "httpAddress", "consoleAddress", "listenClientUrls", "host", "address",
+		for _, name := range []string{"bind", "listen", "rpcAddress", "listenAddress", "defaultListenAddress", "httpAddress", "consoleAddress", "listenClientUrls", "host", "address", "configFile",
 			"settings", "extraConf", "extraConfig", "extraServerConfig", "startArgs", "extraFlags", "extraArgs", "environmentVariables", "environment"} {
 			if o := r.at(name); o.IsSet() && !(o.Kind() == module.KindStr && onLoopback(o.String())) {
 				option = o
@@ -166,8 +166,12 @@ func (r *risks) withoutPassword() {
 			open(`set environment.AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED = "false", and AUTHENTICATION_APIKEY_ENABLED with keys beside it`)
 		}
 	case "mlflow":
+		main := r.project.Processes[r.service.Main]
 		if !slices.ContainsFunc(r.at("extraArgs").Strings(), func(arg string) bool { return strings.HasPrefix(arg, "--app-name") }) {
 			open(`let it ask with extraArgs = [ "--app-name=basic-auth" ], or leave it on 127.0.0.1`)
+		} else if _, own := main.Env["MLFLOW_AUTH_CONFIG_PATH"]; !own && len(main.EnvFiles) == 0 {
+			r.add(r.at("extraArgs"), "name a file with another admin_password by environment.MLFLOW_AUTH_CONFIG_PATH, or leave it on 127.0.0.1",
+				"%s listens on all addresses, and everyone knows the password of its first user, admin", r.service.Label)
 		}
 	case "etcd":
 		asks := func(word string) bool { return strings.Contains(word, "client-cert-auth") }

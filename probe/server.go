@@ -35,12 +35,13 @@ func protocols() map[string]protocol {
 		"memcached":  {11211, askMemcached},
 		"zookeeper":  {2181, askZooKeeper},
 		"nats":       {4222, askNATS},
-		"kafka":      {9092, askKafka},
+		"kafka":      {9092, new(kafka).ask},
 		"cassandra":  {9042, askCassandra},
 		"mongodb":    {27017, askMongoDB},
 		"mqtt":       {1883, askMQTT},
 		"fastcgi":    {9000, askFastCGI},
 		"pgbouncer":  {6432, askPgBouncer},
+		"http":       {80, new(web).ask},
 		"tailscale":  {0, new(tailscale).ask},
 	}
 }
@@ -313,27 +314,77 @@ func answerLine(r io.Reader) (string, error) {
 	return strings.TrimRight(b, "\r\n"), nil
 }
 
-// askKafka asks for the versions of the API, which a broker only answers when it
-// serves.
-func askKafka(rw io.ReadWriter) error {
+// kafka asks a broker. The zero value is ready to use.
+type kafka struct {
+	guarded bool // it wants a password first, and logs that we have none, so we don't ask again
+}
+
+// ask asks for the versions of the API, for which nobody needs a password, and then which
+// brokers there are. A broker takes requests before its controller lets it serve; until then
+// it names none.
+func (k *kafka) ask(rw io.ReadWriter) error {
+	const apiVersions, metadata = 18, 3
+	if _, err := kafkaRequest(rw, apiVersions, 0, nil); err != nil || k.guarded {
+		return err
+	}
+	answer, err := kafkaRequest(rw, metadata, 1, make([]byte, 4)) // about no topic
+	switch {
+	case err != nil && cutShort(err) != err:
+		k.guarded = true
+		return nil
+	case err != nil:
+		return err
+	case len(answer) < 4 || binary.BigEndian.Uint32(answer) == 0:
+		return errors.New("the broker does not serve yet: it names no broker that does")
+	}
+	return nil
+}
+
+// kafkaRequest sends a request of a version of the API and returns the answer.
+func kafkaRequest(rw io.ReadWriter, api, version uint16, body []byte) ([]byte, error) {
 	const id = 0x6e326770
 	const client = "nix2gpu-probe"
 	var m []byte
-	m = binary.BigEndian.AppendUint16(m, 18) // ApiVersions
-	m = binary.BigEndian.AppendUint16(m, 0)
+	m = binary.BigEndian.AppendUint16(m, api)
+	m = binary.BigEndian.AppendUint16(m, version)
 	m = binary.BigEndian.AppendUint32(m, id)
 	m = binary.BigEndian.AppendUint16(m, uint16(len(client)))
-	m = append(m, client...)
+	m = append(append(m, client...), body...)
 	if _, err := rw.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(m))), m...)); err != nil {
-		return err
+		return nil, err
 	}
 	var head [8]byte // length and our id
 	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if binary.BigEndian.Uint32(head[4:]) != id || size < 4 || size > 1<<20 {
+		return nil, errors.New("not a Kafka broker")
+	}
+	answer := make([]byte, size-4)
+	_, err := io.ReadFull(rw, answer)
+	return answer, err
+}
+
+// web asks a server of HTTP. The zero value is ready to use.
+type web struct {
+	served bool // it has answered once: who connects is answer enough from then on, without a line in its log
+}
+
+// ask sends a line that no server takes for a request, so that none passes it on, and
+// wants to hear that. The kernel takes connections before any worker of the server runs; one
+// that is closed shows a worker, too. Where a proxy is expected, the line is what one says first.
+func (w *web) ask(rw io.ReadWriter) error {
+	if w.served {
+		return nil
+	}
+	if _, err := io.WriteString(rw, "PROXY UNKNOWN nix2gpu-probe\r\nnix2gpu-probe\r\n\r\n"); err != nil {
 		return err
 	}
-	if binary.BigEndian.Uint32(head[4:]) != id {
-		return errors.New("not a Kafka broker")
+	if _, err := rw.Read(make([]byte, 1)); err != nil && cutShort(err) == err {
+		return err
 	}
+	w.served = true
 	return nil
 }
 
