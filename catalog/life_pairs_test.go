@@ -76,13 +76,7 @@ func TestPairsOfServersLive(t *testing.T) {
 	s.Write("token", "of a file\n")
 	ask := func(want string, command ...string) {
 		t.Helper()
-		var out, stderr string
-		if !testkit.Eventually(func() bool {
-			out, stderr, _ = s.ExecCommand(command[0], command[1:]...)
-			return strings.Contains(out, want)
-		}) {
-			t.Errorf("%q answered %q %s, want %q", command, out, stderr, want)
-		}
+		asks(t, s, want, command...)
 	}
 	each := func(do func(name string, psql, mariadb, redis []string, management, monitor int)) {
 		for i, name := range []string{"one", "two"} {

@@ -33,37 +33,6 @@ func up(t *testing.T, services string) (*testkit.Stack, *testkit.Run) {
 	return s, run
 }
 
-// SQL for the first start works as text and as a file, and is not run again.
-func TestMySQLRunsItsInitialScript(t *testing.T) {
-	needs(t, "mariadbd")
-	s := testkit.NewStackFrom(t, "")
-	s.Write("init.sql", "create database fromfile;\n")
-	s.Write("nix2gpu.nix", `{
-	  services.mysql.text = { enable = true; initialScript = "create database fromtext; create table fromtext.t (x int);"; };
-	  services.mysql.file = { enable = true; port = 3307; initialScript = "./init.sql"; };
-	}`)
-	ask := func(instance, sql string) string {
-		t.Helper()
-		port := map[string]string{"text": "3306", "file": "3307"}[instance]
-		out, stderr, code := s.ExecCommand("mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--port="+port, "-uroot", "-BN", "-e", sql)
-		if code != 0 {
-			t.Fatalf("%s: %s", sql, stderr)
-		}
-		return strings.TrimSpace(out)
-	}
-	for range 2 { // the second time the script would fail
-		run := s.Start("up")
-		run.WaitLine("all services healthy")
-		if got := ask("text", "select count(*) from information_schema.tables where table_schema = 'fromtext'"); got != "1" {
-			t.Errorf("%s tables after the script, want 1", got)
-		}
-		if got := ask("file", "show databases like 'from%'"); got != "fromfile" {
-			t.Errorf("databases %q after the script from a file", got)
-		}
-		run.Stop()
-	}
-}
-
 // A password in a file of root's alone reaches redis, which runs as its own
 // user, and nobody else: not the arguments, not the project that is kept.
 func TestRedisPasswordFromRootsFile(t *testing.T) {

@@ -58,7 +58,7 @@ func web(l net.Listener) {
 	_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "Ok.") }))
 }
 
-// kafka answers every request with its number and nothing else.
+// kafka answers every request with its number, and that there is one broker.
 func kafka(l net.Listener) {
 	for {
 		c, err := l.Accept()
@@ -76,8 +76,8 @@ func kafka(l net.Listener) {
 				if _, err := io.ReadFull(c, request); err != nil {
 					return
 				}
-				answer := append([]byte{0, 0, 0, 6}, request[4:8]...)
-				if _, err := c.Write(append(answer, 0, 0)); err != nil {
+				answer := append([]byte{0, 0, 0, 8}, request[4:8]...)
+				if _, err := c.Write(append(answer, 0, 0, 0, 1)); err != nil {
 					return
 				}
 			}
