@@ -30,21 +30,23 @@ func Sockets(pids []int) []Socket {
 		}
 	}
 	var out []Socket
-	for _, table := range []struct{ file, protocol, state string }{
-		{"tcp", "tcp", listening}, {"tcp6", "tcp", listening}, {"udp", "udp", unconnected}, {"udp6", "udp", unconnected},
-	} {
-		data, err := readProc("/proc/net/" + table.file)
-		if err != nil {
-			continue // the kernel has no IPv6
-		}
-		for line := range strings.Lines(string(data)) {
-			f := strings.Fields(line)
-			if len(f) < 10 || f[3] != table.state {
-				continue
+	for _, network := range networks(pids) {
+		for _, table := range []struct{ file, protocol, state string }{
+			{"tcp", "tcp", listening}, {"tcp6", "tcp", listening}, {"udp", "udp", unconnected}, {"udp6", "udp", unconnected},
+		} {
+			data, err := readProc(network + table.file)
+			if err != nil {
+				continue // the kernel has no IPv6, or the process has ended
 			}
-			addr, ok := parseSocketAddr(f[1])
-			if pid, ours := owners[f[9]]; ok && ours {
-				out = append(out, Socket{PID: pid, Protocol: table.protocol, Addr: addr})
+			for line := range strings.Lines(string(data)) {
+				f := strings.Fields(line)
+				if len(f) < 10 || f[3] != table.state {
+					continue
+				}
+				addr, ok := parseSocketAddr(f[1])
+				if pid, ours := owners[f[9]]; ok && ours {
+					out = append(out, Socket{PID: pid, Protocol: table.protocol, Addr: addr})
+				}
 			}
 		}
 	}
@@ -56,6 +58,24 @@ func Sockets(pids []int) []Socket {
 	}
 	sort.SliceStable(out, func(i, j int) bool { return order(out[i], out[j]) < 0 })
 	return out
+}
+
+// networks returns the folders with the tables of our network, and of those that processes
+// have for themselves.
+func networks(pids []int) []string {
+	folders := []string{"/proc/net/"}
+	own, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		return folders
+	}
+	known := map[string]bool{own: true}
+	for _, pid := range pids {
+		if network, err := os.Readlink(procDir(pid) + "/ns/net"); err == nil && !known[network] {
+			known[network] = true
+			folders = append(folders, procDir(pid)+"/net/")
+		}
+	}
+	return folders
 }
 
 // States of sockets in the kernel's tables.

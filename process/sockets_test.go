@@ -1,7 +1,9 @@
 package process_test
 
 import (
+	"bufio"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"testing"
@@ -52,5 +54,35 @@ func TestSockets(t *testing.T) {
 	}
 	if others := process.Sockets(nil); others != nil {
 		t.Errorf("nobody listens at %v", others)
+	}
+}
+
+// Who listens in a network of its own is found there, and not in ours.
+func TestSocketsApart(t *testing.T) {
+	needRoot(t)
+	h := newHost(t, process.Options{Launch: launchCommand})
+	ready, told, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	p, err := h.Start(process.Spec{Argv: []string{"/usr/bin/python3", "-c", `
+import os, socket, time
+s = socket.socket()
+s.bind(("127.0.0.1", 8469))
+s.listen()
+print("listens", flush=True)
+time.sleep(1000)`}, Env: os.Environ(), Loopback: true, Stdout: told, Stderr: os.Stderr})
+	told.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Kill()
+	if said, err := bufio.NewReader(ready).ReadString('\n'); err != nil {
+		t.Fatalf("%q: %v", said, err)
+	}
+	want := process.Socket{PID: p.PID(), Protocol: "tcp", Addr: netip.MustParseAddrPort("127.0.0.1:8469")}
+	if got := process.Sockets([]int{os.Getpid(), p.PID()}); !slices.Contains(got, want) {
+		t.Errorf("%+v is missing: %+v", want, got)
 	}
 }

@@ -155,6 +155,19 @@ func TestValidate(t *testing.T) {
   hint: give one of them another port`,
 		},
 		{
+			name: "ports in networks apart", lines: []string{"a", "b", "c"},
+			change: func(p *project.Project) {
+				for id, s := range p.Services {
+					s.Ports = []project.Port{{Port: 80, Address: "*"}}
+					if id != "c" {
+						p.Processes[id].Settings.Network = project.Loopback
+					}
+				}
+				p.Services["b"].Ports = append(p.Services["b"].Ports, project.Port{Port: 80})
+			},
+			want: `nix2gpu.nix:2:1: port 80 is used twice: by "b" (all addresses, nix2gpu.nix:2:1) and by "b" (127.0.0.1, nix2gpu.nix:2:1)`,
+		},
+		{
 			name: "probes", lines: []string{"a", "b"},
 			change: func(p *project.Project) {
 				p.Processes["a"].Readiness = &project.Probe{Log: &project.LogCheck{Pattern: "("}, Period: -1}

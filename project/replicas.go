@@ -109,7 +109,7 @@ func (s *Service) shiftedProbe(p *Probe, n int) *Probe {
 // another service listens on may well be asked by all of them.
 func (p *Project) SharedProbe(s *Service) (role ProbeRole, port int) {
 	main := p.Processes[s.Main]
-	if main == nil || main.Settings.Network == Loopback { // there each has all ports
+	if main == nil || p.Apart(s) { // there each has all ports
 		return "", 0
 	}
 	for role, probe := range main.Probes() {
@@ -125,7 +125,7 @@ func (p *Project) SharedProbe(s *Service) (role ProbeRole, port int) {
 // othersListen reports whether a service that is no replica of s has a port.
 func (p *Project) othersListen(s *Service, port int) bool {
 	for _, other := range p.Services {
-		if other.ID != s.ID && (s.Family == "" || other.Family != s.Family) &&
+		if other.ID != s.ID && !p.Apart(other) && (s.Family == "" || other.Family != s.Family) &&
 			slices.ContainsFunc(other.Ports, func(has Port) bool { return has.Port == port }) {
 			return true
 		}
@@ -197,7 +197,7 @@ func (p *Project) scale(wrong *Errors, name string, old []*Service, n int) {
 		delete(p.Processes, s.Main)
 	}
 	for _, port := range first.Ports {
-		if n > 1 && port.Port != first.Port {
+		if n > 1 && port.Port != first.Port && !p.Apart(&first) {
 			wrong.add(port.Pos, first.ID, "set port, of which each has its own", "ports of %d replicas would be the same", n)
 		}
 	}

@@ -38,6 +38,13 @@ type Network string
 // Loopback is a network of the service's own that leads nowhere else.
 const Loopback Network = "loopback"
 
+// Apart reports whether a service has a network of its own: its ports are in nobody's way,
+// and nobody outside reaches them.
+func (p *Project) Apart(s *Service) bool {
+	main := p.Processes[s.Main]
+	return main != nil && main.Settings.Network == Loopback
+}
+
 // UmaskBits returns the umask as a number; nil if none is set.
 func (s *Settings) UmaskBits() (*int, error) {
 	if s.Umask == "" {

@@ -405,7 +405,8 @@ func (e *Errors) checkGPUs(s *Service, what string, g *GPUs) {
 	}
 }
 
-// checkPorts finds services that cannot listen at the same time.
+// checkPorts finds services that cannot listen at the same time. One that has a network of
+// its own is only in its own way.
 func (e *Errors) checkPorts(p *Project) {
 	type owner struct {
 		service ID
@@ -427,7 +428,7 @@ func (e *Errors) checkPorts(p *Project) {
 				continue
 			}
 			for _, o := range owners {
-				if o.port.clashes(port) {
+				if o.port.clashes(port) && (o.service == id || !p.Apart(s) && !p.Apart(p.Services[o.service])) {
 					hint := "give one of them another port"
 					if o.service == id {
 						hint = ""

@@ -40,7 +40,7 @@ func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunReq
 	name, live := "run", false
 	proc := &project.Process{ID: "run", Service: "run", Role: project.Main, User: p.Container.User}
 	if service := p.Services[id]; service != nil {
-		if live, err = s.copyable(service, len(req.Command) > 0); err != nil {
+		if live, err = s.copyable(service, p.Apart(service), len(req.Command) > 0); err != nil {
 			return nil, err
 		}
 		if !req.NoDeps {
@@ -79,9 +79,10 @@ func (s *session) runCopy(ctx context.Context, id project.ID, req control.RunReq
 	return out, nil
 }
 
-// copyable says why there can be no copy of a service, unless a command is given that it
-// runs instead of the service's, and whether the service itself lives.
-func (s *session) copyable(service *project.Service, given bool) (live bool, err error) {
+// copyable says why there can be no copy of a service, which may have a network apart from
+// ours, unless a command is given that it runs instead of the service's, and whether the
+// service itself lives.
+func (s *session) copyable(service *project.Service, apart, given bool) (live bool, err error) {
 	i := slices.IndexFunc(s.engine.Snapshot().Services, func(svc control.Service) bool { return svc.ID == service.ID && svc.State.Live() })
 	live = i >= 0
 	const stopFirst = "stop it first with \"nix2gpu stop %s\", or give the copy a command of its own: nix2gpu run %[1]s -- COMMAND"
@@ -102,7 +103,7 @@ func (s *session) copyable(service *project.Service, given bool) (live bool, err
 		if live {
 			return conflict(fmt.Sprintf("%s runs and has port %d, which a copy of it would want as well", service.Label, port.Port), stopFirst)
 		}
-		if h, taken := process.Listener(port.Port); taken && port.Protocol != "udp" {
+		if h, taken := process.Listener(port.Port); taken && !apart && port.Protocol != "udp" {
 			return conflict(fmt.Sprintf("a copy of %s would want port %d, which %s has", service.Label, port.Port, holderName(h)), ownCommand)
 		}
 	}

@@ -307,6 +307,7 @@ func (c *check) ports(held []project.Port) {
 			}
 			err := tryPort(p)
 			switch {
+			case errors.Is(err, syscall.EADDRINUSE) && c.project.Apart(s): // not in its network
 			case errors.Is(err, syscall.EADDRINUSE):
 				who := "another program"
 				if h, ok := process.Listener(p.Port); ok && h.PID != 0 && p.Protocol != "udp" { // Listener knows TCP only

@@ -52,6 +52,9 @@ func TestPreconditions(t *testing.T) {
 			kind: session.PortTaken, want: fmt.Sprintf("nix2gpu.nix:8:9: service \"api\": port %d is in use by ", taken.Port)},
 		{name: "port of ours", change: func(s *project.Service, q *project.Process) { s.Ports = []project.Port{taken} },
 			held: []project.Port{taken}},
+		{name: "port in a network of its own", change: func(s *project.Service, q *project.Process) {
+			s.Ports, q.Settings.Network = []project.Port{taken}, project.Loopback
+		}},
 		{name: "folder", change: func(s *project.Service, q *project.Process) {
 			q.Dirs = []project.Dir{{Path: project.Lit("/proc/none/data")}}
 		}, kind: session.FolderClosed, want: `nix2gpu.nix:6:7: service "api": cannot write to folder "/proc/none/data": `},

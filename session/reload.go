@@ -85,11 +85,11 @@ func (s *session) preflight(ctx context.Context, next *project.Project) (refused
 	return refused, nil
 }
 
-// held returns the ports of the services that run.
+// held returns the ports of this machine that services have which run.
 func held(p *project.Project, snap control.Snapshot) []project.Port {
 	var ports []project.Port
 	for _, st := range snap.Services {
-		if s := p.Services[st.ID]; s != nil && st.PID != 0 {
+		if s := p.Services[st.ID]; s != nil && st.PID != 0 && !p.Apart(s) {
 			ports = append(ports, s.Ports...)
 		}
 	}

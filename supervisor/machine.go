@@ -507,7 +507,7 @@ func (x *execution) exit(p *process.Process, log *servicelog.Run) project.Exit {
 		x.sayXids(time.Duration(exit.Ran))
 	}
 	if x.Process.Role == project.Main && !exit.Success() && !p.Killed() && time.Duration(exit.Ran) < 10*time.Second {
-		exit.Hint = cmp.Or(exit.Hint, portHint(x.Service))
+		exit.Hint = cmp.Or(exit.Hint, x.portHint())
 	}
 	if kills := p.OutOfMemory(); kills > 0 && !p.Killed() {
 		// They have not been announced before. If it has failed, they may be the cause.
@@ -584,8 +584,11 @@ func (e *portTakenError) Error() string { return e.hint }
 
 // portHint returns who listens on a port of a service that has just died; "" if nobody
 // does.
-func portHint(s *project.Service) string {
-	for _, port := range s.Ports {
+func (x *execution) portHint() string {
+	if x.Project.Apart(x.Service) { // who listens here is in another network
+		return ""
+	}
+	for _, port := range x.Service.Ports {
 		if port.Protocol != "" && port.Protocol != "tcp" {
 			continue
 		}

@@ -122,9 +122,15 @@ func TestPortHint(t *testing.T) {
 	}
 	defer l.Close()
 	for protocol, want := range map[string]bool{"": true, "tcp": true, "udp": false} {
-		s := &project.Service{Ports: []project.Port{{Port: l.Addr().(*net.TCPAddr).Port, Protocol: protocol}}}
-		if got := portHint(s); (got != "") != want {
+		s := &project.Service{ID: "a", Main: "a", Ports: []project.Port{{Port: l.Addr().(*net.TCPAddr).Port, Protocol: protocol}}}
+		main := &project.Process{}
+		x := &execution{Run: Run{Project: &project.Project{Processes: map[project.ID]*project.Process{"a": main}}, Service: s}}
+		if got := x.portHint(); (got != "") != want {
 			t.Errorf("protocol %q: %q", protocol, got)
+		}
+		main.Settings.Network = project.Loopback
+		if got := x.portHint(); got != "" {
+			t.Errorf("protocol %q, in another network: %q", protocol, got)
 		}
 	}
 }

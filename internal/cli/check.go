@@ -107,7 +107,7 @@ func lookHere(ctx context.Context, env *Env, l *loaded) (*session.Refusal, error
 			return nil, err
 		}
 		for _, s := range state.Services {
-			if s.PID != 0 {
+			if own := l.project.Services[s.ID]; s.PID != 0 && (own == nil || !l.project.Apart(own)) {
 				held = append(held, s.Ports...)
 			}
 		}
