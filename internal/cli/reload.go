@@ -9,6 +9,7 @@ import (
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/project"
 	"nix2gpu/rundir"
 )
 
@@ -27,13 +28,16 @@ func newReload(env *Env) *cobra.Command {
 		Short: "Bring what runs to what the definition says now",
 		Long: `Reads the definition of a running project again. Services whose definition has changed
 are restarted, new ones are started, removed ones are stopped, and all others go on. If
-the definition is wrong, it says so and changes nothing. "up" does the same and starts
+the definition is wrong, it says so and changes nothing. It waits until what it stops has
+ended and what it starts is well. "up" does the same and starts
 what was stopped as well; on SIGHUP the supervisor does it by itself.
 
 What was given when the project was started goes on, unless you give another: files,
 container, modules, environment files, namespaces, and --no-watch; and so do the profiles
 that are active now. Services that were not named then stay as they are. The numbers of
-replicas are the definition's again: --scale and "scale" last until a reload.
+replicas are the definition's again: --scale and "scale" last until a reload. What you
+give here, profiles apart, counts for this reload: the next one, or a SIGHUP, goes by what
+was given at the start again.
 
 With --dry-run it says what would be done to which service, and why, and does nothing.`,
 		Example: `  nix2gpu reload --dry-run           what would be restarted, and why?
@@ -102,7 +106,8 @@ func runReload(ctx context.Context, env *Env, opts *reloadOptions) error {
 	return opts.report(ctx, env, c, layout, plan)
 }
 
-// report says what a reload has done, or would do, and waits for what it has started.
+// report says what a reload has done, or would do, and waits for what it has stopped and
+// started.
 func (opts *reloadOptions) report(ctx context.Context, env *Env, c *client.Client, layout rundir.Layout, plan []control.Planned) error {
 	if opts.output == "json" {
 		if err := writeJSON(env.Stdout, plan); err != nil {
@@ -112,12 +117,24 @@ func (opts *reloadOptions) report(ctx context.Context, env *Env, c *client.Clien
 		writePlan(env, plan, opts.dryRun)
 	}
 	var begun []string
+	ended := map[project.ID]bool{}
 	for _, one := range plan {
-		if one.Action == control.PlanStart || one.Action == control.PlanRestart {
+		switch one.Action {
+		case control.PlanStart, control.PlanRestart:
 			begun = append(begun, string(one.ID))
+		case control.PlanStop:
+			ended[one.ID] = true
 		}
 	}
-	if opts.dryRun || opts.noWait || len(begun) == 0 {
+	if opts.dryRun || opts.noWait {
+		return nil
+	}
+	if len(ended) > 0 {
+		if over, err := haveEnded(ctx, env, c, ended); err != nil || over {
+			return err
+		}
+	}
+	if len(begun) == 0 {
 		return nil
 	}
 	return settled(ctx, env, c, layout, begun, opts.retries)

@@ -6,9 +6,11 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"nix2gpu/control"
 	"nix2gpu/control/client"
+	"nix2gpu/project"
 	"nix2gpu/rundir"
 )
 
@@ -23,6 +25,19 @@ func settled(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 		return &control.Error{Code: control.CodeFailed, Msg: "the project ended first: " + w.end.Reason}
 	}
 	return w.fail(ctx, layout)
+}
+
+// haveEnded waits for services that a reload stops, most of which are not defined any more.
+// It reports whether the project has ended with them.
+func haveEnded(ctx context.Context, env *Env, c *client.Client, ids map[project.ID]bool) (over bool, err error) {
+	w := &waiter{env: env, spared: true,
+		of: func(all []control.Service) ([]control.Service, error) {
+			return slices.DeleteFunc(all, func(s control.Service) bool { return !ids[s.ID] }), nil
+		},
+		arrived: func(s control.Service, _ time.Time) bool { return !s.State.Live() },
+	}
+	err = w.follow(ctx, c, nil)
+	return w.end != nil, err
 }
 
 // fail explains a wait that failed, and returns its error; nil if it did not fail.
