@@ -88,11 +88,11 @@ func (l *loader) logRate(n *node, log *project.Log) {
 		Interval: project.Duration(f.number("interval_seconds", project.LogInterval, 1, 3600)) * project.Duration(time.Second),
 	}
 	f.done()
-	if rate.Lines == 0 && rate.Bytes == 0 {
+	if f.get("lines") == nil && f.get("bytes") == nil && n.kind == object {
 		l.failHint(n.pos, "write \"rate_limit: { lines: 1000 }\"", "rate_limit needs lines or bytes, a second")
 		return
 	}
-	log.Rate = rate
+	log.Rate = rate // without either, a value was wrong, and is said to be
 }
 
 func (r *one) logs(proc *project.Process) {

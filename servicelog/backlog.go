@@ -106,7 +106,7 @@ func (b *backlog) next(dst []byte) (_ []byte, freed int, err error) {
 		if len(b.memory) > 0 {
 			if h := b.memory[0]; first == nil || h.before(first.head.stamp) {
 				if dst = append(dst, h.text...); h.lost > 0 {
-					dst = b.mark(dst, fmt.Sprintf("stdout is not read: %d lines not shown", h.lost))
+					dst = b.mark(dst, fmt.Sprintf("stdout is not read: %s not shown", count(uint64(h.lost), "line")))
 				}
 				freed += h.size()
 				b.memory[0] = held{}
@@ -141,7 +141,7 @@ func (b *backlog) rotated(dst []byte, s *fileRange) []byte {
 	for _, v := range s.views {
 		label = v.label
 	}
-	return b.mark(dst, fmt.Sprintf("stdout is not read: %d lines of %s not shown, the log has rotated meanwhile", lost, label))
+	return b.mark(dst, fmt.Sprintf("stdout is not read: %s of %s not shown, the log has rotated meanwhile", count(uint64(lost), "line"), label))
 }
 
 func (b *backlog) mark(dst []byte, text string) []byte {

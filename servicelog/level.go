@@ -82,8 +82,8 @@ const headSize = 256
 // FindLevel returns the level that a line tells: by a field of JSON, syslog's prefix
 // "<3>", or as the usual servers write it. It is zero where it can't be told.
 func FindLevel(line []byte) Level {
-	if len(line) > 0 && line[0] == '{' {
-		return jsonLevel(line)
+	if at := skipSpace(line, 0); at < len(line) && line[at] == '{' {
+		return jsonLevel(line[at:])
 	}
 	head := line[:min(len(line), headSize)]
 	if len(head) > 2 && head[0] == '<' {

@@ -17,7 +17,7 @@ func TestLevels(t *testing.T) {
 		"":       "",
 		"hello":  "",
 		"<3>bad": "err", "<6>fine": "info", "<30>daemon": "info", "<b>error</b>": "",
-		`{"level":"error","msg":"x"}`: "err", `{"severity":"WARNING"}`: "warning", `{"lvl":"dbug","level":"debug"}`: "debug",
+		`{"level":"error","msg":"x"}`: "err", " \t" + `{"level":"error"}`: "err", `{"severity":"WARNING"}`: "warning", `{"lvl":"dbug","level":"debug"}`: "debug",
 		`{"level":30,"msg":"pino"}`: "info", `{"level":50}`: "err", `{"level":3}`: "err", `{"level":`: "", `{"a":1}`: "", `{"level":{"a":1},"lvl":"crit"}`: "crit",
 		`{"msg":"level","a":{"level":"err"},"Severity" : "notice","x":["lvl","err"]}`: "notice", `{"level":"warn","msg":"cut of`: "warning", `{"msg":"\",\"level\":\"err\""}`: "",
 		`{"level":"` + "\xff" + `"}`: "", `{"level":60.5}`: "", `{"level":99999999999999999999}`: "crit",

@@ -310,7 +310,7 @@ func (o *output) giveUp(rest []byte, torn bool, more *backlog) error {
 type notReadError struct{ lines uint64 }
 
 func (e *notReadError) Error() string {
-	return fmt.Sprintf("stdout is not read: %d lines not shown", e.lines)
+	return fmt.Sprintf("stdout is not read: %s not shown", count(uint64(e.lines), "line"))
 }
 
 // close writes all that is left, as long as stdout makes progress and ctx lasts.

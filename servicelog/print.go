@@ -112,5 +112,5 @@ func explain(rec Record) string {
 	if bytes.HasPrefix(rec.Message, []byte(markDrop)) {
 		return dropText(rec.Source, uint64(lines), why)
 	}
-	return fmt.Sprintf("%s: %d lines could not be kept: %s", rec.Source, lines, why)
+	return fmt.Sprintf("%s: %s could not be kept: %s", rec.Source, count(uint64(lines), "line"), why)
 }

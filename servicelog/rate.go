@@ -17,10 +17,10 @@ type Rate struct {
 func (r Rate) String() string {
 	var of []string
 	if r.Lines > 0 {
-		of = append(of, fmt.Sprintf("%d lines", r.Lines))
+		of = append(of, count(uint64(r.Lines), "line"))
 	}
 	if r.Bytes > 0 {
-		of = append(of, fmt.Sprintf("%d bytes", r.Bytes))
+		of = append(of, count(uint64(r.Bytes), "byte"))
 	}
 	return "more than " + strings.Join(of, " or ") + " a second"
 }
@@ -114,7 +114,19 @@ func (s *Source) tellDropped(n uint64, rate Rate) {
 }
 
 func dropText(source string, n uint64, why string) string {
-	return fmt.Sprintf("%s: %d lines were dropped: %s", source, n, why)
+	verb := "were"
+	if n == 1 {
+		verb = "was"
+	}
+	return fmt.Sprintf("%s: %s %s dropped: %s", source, count(n, "line"), verb, why)
+}
+
+// count is a number of something, for people.
+func count(n uint64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // limited returns the lines that a limit lets pass. What is dropped is counted.

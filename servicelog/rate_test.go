@@ -148,3 +148,15 @@ func TestDroppedRestOfALine(t *testing.T) {
 		t.Errorf("stdout ends with %q", out.String()[max(0, out.Len()-200):])
 	}
 }
+
+// One is one.
+func TestDroppedText(t *testing.T) {
+	for want, got := range map[string]string{
+		"web: 1 line was dropped: more than 1 line or 1 byte a second":     dropText("web", 1, Rate{Lines: 1, Bytes: 1}.String()),
+		"web: 2 lines were dropped: more than 2 lines or 2 bytes a second": dropText("web", 2, Rate{Lines: 2, Bytes: 2}.String()),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
