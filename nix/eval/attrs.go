@@ -259,16 +259,29 @@ func mergeValues(a, b *Attrs, out *shape, from []int32) *Attrs {
 
 // filter returns the attributes whose index keep accepts.
 func (a *Attrs) filter(keep func(i int) bool) *Attrs {
-	b := NewAttrs(len(a.vals))
-	for i, name := range a.shape.names {
+	kept := make([]int32, 0, len(a.vals))
+	for i := range a.vals {
 		if keep(i) {
-			b.add(name, a.vals[i], a.shape.posAt(i))
+			kept = append(kept, int32(i))
 		}
 	}
-	if len(b.attrs) == len(a.vals) {
+	switch len(kept) {
+	case 0:
+		return emptyAttrs
+	case len(a.vals):
 		return a
 	}
-	return b.Done()
+	s, vals := &shape{names: make([]string, len(kept))}, make([]Value, len(kept))
+	if a.shape.pos != nil {
+		s.pos = make([]syntax.Pos, len(kept))
+	}
+	for k, i := range kept {
+		s.names[k], vals[k] = a.shape.names[i], a.vals[i]
+		if s.pos != nil {
+			s.pos[k] = a.shape.pos[i]
+		}
+	}
+	return &Attrs{s, vals}
 }
 
 // An AttrsBuilder collects the attributes of a new set.

@@ -1,6 +1,9 @@
 package eval
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 func attrBuiltins() []*Builtin {
 	return []*Builtin{
@@ -64,12 +67,7 @@ func attrBuiltins() []*Builtin {
 					return emptyAttrs
 				}
 				t.spend((thunkBytes + attrBytes) * len(set.vals))
-				code, fn := t.applier(), Computed(args[0])
-				vals := make([]Value, len(set.vals))
-				for i, v := range set.vals {
-					vals[i] = applyLater2(code, fn, Str(set.shape.names[i]), v)
-				}
-				return set.withValues(vals)
+				return set.withValues(t.entries(args[0], len(set.vals), func(i int) (string, Value) { return set.shape.names[i], set.vals[i] }))
 			}},
 		{Name: "catAttrs", Args: []string{"name", "list"}, Doc: "The attributes of that name of those sets in a list that have it.",
 			Fn: func(t *Thread, args []Value) Value {
@@ -86,7 +84,6 @@ func attrBuiltins() []*Builtin {
 		{Name: "zipAttrsWith", Args: []string{"f", "list"},
 			Doc: "Merges a list of sets: for each name f name values, where values is the list of the attributes of that name.",
 			Fn: func(t *Thread, args []Value) Value {
-				fn := args[0]
 				sets := t.List(args[1]).elems
 				found := map[string][]Value{}
 				for _, e := range sets {
@@ -99,12 +96,9 @@ func attrBuiltins() []*Builtin {
 				if len(found) == 0 {
 					return emptyAttrs
 				}
-				code := t.applier()
-				b := NewAttrs(len(found))
-				for name, vals := range found {
-					b.Set(name, applyLater2(code, Computed(fn), Str(name), NewList(vals...)))
-				}
-				return b.Done()
+				names := slices.Sorted(maps.Keys(found))
+				vals := t.entries(args[0], len(names), func(i int) (string, Value) { return names[i], NewList(found[names[i]]...) })
+				return &Attrs{&shape{names: names}, vals}
 			}},
 		{Name: "functionArgs", Args: []string{"f"},
 			Doc: "The names that a function takes out of its argument; each is true if it has a default.",

@@ -1,10 +1,7 @@
 package eval
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -152,27 +149,6 @@ func (t *Thread) ToGo(v Value) any {
 
 func isStringLike(set *Attrs) bool { return set.Has("__toString") || set.Has("outPath") }
 
-// FromJSON parses a JSON text.
-func (t *Thread) FromJSON(text string) Value {
-	t.spend(len(text) + decodedBytes*separators(text))
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var doc any
-	err := dec.Decode(&doc)
-	if err == nil {
-		if _, more := dec.Token(); more != io.EOF {
-			err = errors.New("there is something after its end")
-		}
-	}
-	if err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("it ends too early")
-		}
-		t.Throw("cannot parse JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return t.FromGo(doc)
-}
-
 // jsonNumber tells integers from floats by how they are written.
 func (t *Thread) jsonNumber(s string) Value {
 	if !strings.ContainsAny(s, ".eE") {
@@ -198,7 +174,7 @@ func (t *Thread) ToJSON(v Value) *String {
 
 type jsonWriter struct {
 	t   *Thread
-	out bytes.Buffer
+	out strings.Builder
 	ctx *Context
 }
 
@@ -414,7 +390,7 @@ func (w *xmlWriter) lambda(f *Lambda, depth int) {
 	w.line(depth, "<function>")
 	switch code := f.code; {
 	case code.formals == nil:
-		w.line(depth+1, `<varpat name="`+xmlEscapes.Replace(code.params[len(f.bound)])+`" />`)
+		w.line(depth+1, `<varpat name="`+xmlEscapes.Replace(code.params[len(f.given())])+`" />`)
 	default:
 		open := "<attrspat"
 		if code.ellipsis {

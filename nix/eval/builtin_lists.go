@@ -6,11 +6,31 @@ import (
 	"strings"
 )
 
-// applier returns the code of the delayed calls that the running builtin makes.
-func (t *Thread) applier() node { return applyNode{t.site} }
+// thunkSlab is how many delayed elements of a list are one allocation. It is kept as long as
+// one of them is.
+const thunkSlab = 32
 
-func applyLater2(code node, fn, x, y Value) Value {
-	return &Thunk{code: code, env: newEnv3(nil, fn, x, y)}
+// delayed returns n thunks.
+func delayed(n int, thunk func(i int) Thunk) []Value {
+	elems := make([]Value, n)
+	for from := 0; from < n; from += thunkSlab {
+		slab := make([]Thunk, min(thunkSlab, n-from))
+		for i := range slab {
+			slab[i] = thunk(from + i)
+			elems[from+i] = &slab[i]
+		}
+	}
+	return elems
+}
+
+// entries returns f name value for each i below n, as thunks that the running builtin makes.
+func (t *Thread) entries(f Value, n int, at func(i int) (name string, val Value)) []Value {
+	code := &entryNode{t.site, Computed(f)}
+	all := make([]entry, n)
+	return delayed(n, func(i int) Thunk {
+		all[i].name, all[i].val = at(i)
+		return Thunk{code: code, val: &all[i]}
+	})
 }
 
 // call1 calls a forced function now, not lazily.
@@ -21,11 +41,13 @@ func (t *Thread) call1(fn, x Value) Value {
 	return t.Force(t.call(fn, []Value{x}, t.site))
 }
 
-func (t *Thread) call2(fn, x, y Value) Value {
-	if f, ok := fn.(*Lambda); ok && len(f.code.params) == 2 && len(f.bound) == 0 {
-		return t.run(f.code, newEnv2(f.env, x, y), t.site)
+func (t *Thread) call2(fn, x, y Value) Value { return t.Force(t.call2At(fn, x, y, t.site)) }
+
+func (t *Thread) call2At(fn, x, y Value, site node) Value {
+	if f, ok := fn.(*Lambda); ok && len(f.code.params) == 2 && f.bound == nil {
+		return t.run(f.code, newEnv2(f.env, x, y), site)
 	}
-	return t.Force(t.call(fn, []Value{x, y}, t.site))
+	return t.call(fn, []Value{x, y}, site)
 }
 
 // fnArg forces an argument that must be callable.
@@ -90,11 +112,7 @@ func listBuiltins() []*Builtin {
 				}
 				t.spend(thunkBytes * len(list.elems))
 				code := &elemNode{t.site, args[0]}
-				elems := make([]Value, len(list.elems))
-				for i, e := range list.elems {
-					elems[i] = &Thunk{code: code, val: e}
-				}
-				return &List{elems}
+				return NewList(delayed(len(list.elems), func(i int) Thunk { return Thunk{code: code, val: list.elems[i]} })...)
 			}},
 		{Name: "filter", Args: []string{"pred", "list"}, Doc: "The elements x for which pred x is true.",
 			Fn: func(t *Thread, args []Value) Value {
@@ -103,14 +121,21 @@ func listBuiltins() []*Builtin {
 					return emptyList
 				}
 				pred := t.fnArg(args[0])
-				var elems []Value
-				for _, e := range list.elems {
-					if t.boolResult(t.call1(pred, e)) {
-						elems = append(elems, e)
+				right := make([]bool, len(list.elems))
+				n := 0
+				for i, e := range list.elems {
+					if right[i] = t.boolResult(t.call1(pred, e)); right[i] {
+						n++
 					}
 				}
-				if len(elems) == len(list.elems) {
+				if n == len(list.elems) {
 					return list
+				}
+				elems := make([]Value, 0, n) // growing it would take up to three times that
+				for i, e := range list.elems {
+					if right[i] {
+						elems = append(elems, e)
+					}
 				}
 				return NewList(elems...)
 			}},
@@ -145,11 +170,7 @@ func listBuiltins() []*Builtin {
 				t.charge(n)
 				t.spend(thunkBytes * int(n))
 				code := &elemNode{t.site, args[0]}
-				elems := make([]Value, n)
-				for i := range elems {
-					elems[i] = &Thunk{code: code, val: MakeInt(int64(i))}
-				}
-				return NewList(elems...)
+				return NewList(delayed(int(n), func(i int) Thunk { return Thunk{code: code, val: MakeInt(int64(i))} })...)
 			}},
 		{Name: "concatLists", Args: []string{"lists"}, Doc: "The lists in a list, one after the other.",
 			Fn: func(t *Thread, args []Value) Value { return t.concatLists(t.List(args[0]).elems) }},

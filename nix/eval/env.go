@@ -1,67 +1,84 @@
 package eval
 
-import "nix2gpu/nix/syntax"
+import (
+	"reflect"
+	"unsafe"
+
+	"nix2gpu/nix/syntax"
+)
 
 // An env holds the variables of one scope: the argument of a function, the bindings of
-// a let or rec, or the set of a with.
+// a let or rec, or the set of a with. Its slots follow it in the same allocation, which
+// [newEnv] makes: half of what an evaluation allocates is envs, mostly of one slot, and a
+// slice would double those. Who resolved the names knows how many slots there are, so
+// nothing checks an index again.
 type env struct {
-	up    *env
-	slots []Value
+	up *env
 }
 
-// newEnv returns an env. If n is small, as nearly always, its slots are in the same
-// allocation.
+const (
+	envHeader = unsafe.Sizeof(env{})
+	slotSize  = unsafe.Sizeof(Value(nil))
+)
+
+// slot returns the slot with an index, which must be less than what newEnv was called with.
+func (e *env) slot(i int) *Value {
+	return (*Value)(unsafe.Add(unsafe.Pointer(e), envHeader+uintptr(i)*slotSize))
+}
+
+// slots returns n slots, from the first on.
+func (e *env) slots(n int) []Value { return unsafe.Slice(e.slot(0), n) }
+
+// Type implements [Value], so that a thunk can hold an env where its value will be. No
+// program sees one.
+func (*env) Type() Type { return TypeThunk }
+
+// A sized is an env with its slots.
+type sized[Slots any] struct {
+	env
+	slots Slots
+}
+
+// newEnv returns an env with n empty slots.
 func newEnv(up *env, n int) *env {
-	switch n {
-	case 0:
-		return &env{up: up}
-	case 1:
-		e := &struct {
-			env
-			a [1]Value
-		}{}
-		e.up, e.slots = up, e.a[:]
-		return &e.env
-	case 2:
-		return newEnv2(up, nil, nil)
-	case 3:
-		return newEnv3(up, nil, nil, nil)
-	case 4:
-		e := &struct {
-			env
-			a [4]Value
-		}{}
-		e.up, e.slots = up, e.a[:]
-		return &e.env
-	case 5, 6:
-		e := &struct {
-			env
-			a [6]Value
-		}{}
-		e.up, e.slots = up, e.a[:n]
-		return &e.env
+	switch {
+	case n == 0:
+		return &env{up}
+	case n == 1:
+		return &(&sized[[1]Value]{env: env{up}}).env
+	case n == 2:
+		return &(&sized[[2]Value]{env: env{up}}).env
+	case n == 3:
+		return &(&sized[[3]Value]{env: env{up}}).env
+	case n == 4:
+		return &(&sized[[4]Value]{env: env{up}}).env
+	case n <= 6:
+		return &(&sized[[6]Value]{env: env{up}}).env
+	case n <= 9:
+		return &(&sized[[9]Value]{env: env{up}}).env
+	case n <= 16:
+		return &(&sized[[16]Value]{env: env{up}}).env
+	case n <= 24:
+		return &(&sized[[24]Value]{env: env{up}}).env
+	case n <= 40:
+		return &(&sized[[40]Value]{env: env{up}}).env
 	}
-	return &env{up, make([]Value, n)}
+	// The layout of a slot of two pointers and of an env is the same for any number.
+	typ := reflect.StructOf([]reflect.StructField{
+		{Name: "Up", Type: reflect.TypeFor[*env]()},
+		{Name: "Slots", Type: reflect.ArrayOf(n, reflect.TypeFor[Value]())},
+	})
+	e := (*env)(reflect.New(typ).UnsafePointer())
+	e.up = up
+	return e
 }
 
 func newEnv2(up *env, a, b Value) *env {
-	e := &struct {
-		env
-		a [2]Value
-	}{}
-	e.a[0], e.a[1] = a, b
-	e.up, e.slots = up, e.a[:]
-	return &e.env
+	return &(&sized[[2]Value]{env{up}, [2]Value{a, b}}).env
 }
 
 func newEnv3(up *env, a, b, c Value) *env {
-	e := &struct {
-		env
-		a [3]Value
-	}{}
-	e.a[0], e.a[1], e.a[2] = a, b, c
-	e.up, e.slots = up, e.a[:]
-	return &e.env
+	return &(&sized[[3]Value]{env{up}, [3]Value{a, b, c}}).env
 }
 
 // A node is an expression with its variables resolved.
@@ -102,14 +119,16 @@ func (f goNode) delay(*Thread, *env) Value { return &Thunk{code: f} }
 func (goNode) pos() syntax.Pos             { return syntax.Pos{} }
 
 // An applyNode is the code of a delayed application that a primitive makes. The
-// function is in the first slot of the env, and its arguments are in the others.
+// function is in the first slot of the env, and its two arguments are in the others.
 type applyNode struct{ site node }
 
+const applyArgs = 2
+
 func (n applyNode) eval(t *Thread, e *env) Value {
-	args := e.slots[1:len(e.slots):len(e.slots)]
-	return t.Force(t.call(t.Force(e.slots[0]), args, n.site))
+	all := e.slots(1 + applyArgs)
+	return t.Force(t.call(t.Force(all[0]), all[1:], n.site))
 }
-func (n applyNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n applyNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 func (n applyNode) pos() syntax.Pos               { return n.site.pos() }
 
 // An elemNode is the code of the calls that map and the like delay: all elements have
@@ -133,6 +152,32 @@ func (n *elemNode) apply(t *Thread, arg Value) Value {
 func (n *elemNode) eval(t *Thread, _ *env) Value { return t.Force(n.fn) }
 func (n *elemNode) delay(*Thread, *env) Value    { return n.fn }
 func (n *elemNode) pos() syntax.Pos              { return n.site.pos() }
+
+// An entryNode is the code of the calls that mapAttrs and the like delay. The arguments are
+// where the thunk's value will be.
+type entryNode struct {
+	site node
+	fn   Value
+}
+
+// An entry is an attribute, as the arguments of a delayed call.
+type entry struct {
+	name string
+	val  Value
+}
+
+// Type implements [Value], so that a thunk can hold an entry. No program sees one.
+func (*entry) Type() Type { return TypeThunk }
+
+func (n *entryNode) apply(t *Thread, arg *entry) Value {
+	n.fn = t.Force(n.fn)
+	return t.call2At(n.fn, Str(arg.name), arg.val, n.site)
+}
+
+// eval is never called: Thread.force handles thunks with this code, which have no env.
+func (n *entryNode) eval(t *Thread, _ *env) Value { return t.Force(n.fn) }
+func (n *entryNode) delay(*Thread, *env) Value    { return n.fn }
+func (n *entryNode) pos() syntax.Pos              { return n.site.pos() }
 
 // topSite is the site of calls that no program makes.
 var topSite node = constNode{}
@@ -158,12 +203,11 @@ func (n *localNode) eval(t *Thread, e *env) Value {
 	for up := n.up; up > 0; up-- {
 		e = e.up
 	}
-	v := e.slots[n.slot]
-	if th, ok := v.(*Thunk); ok {
-		v = t.force(th)
-		e.slots[n.slot] = v
+	at := e.slot(n.slot)
+	if th, ok := (*at).(*Thunk); ok {
+		*at = t.force(th)
 	}
-	return v
+	return *at
 }
 
 func (n *localNode) delay(_ *Thread, e *env) Value {
@@ -171,9 +215,9 @@ func (n *localNode) delay(_ *Thread, e *env) Value {
 	for up := n.up; up > 0; up-- {
 		at = at.up
 	}
-	v := at.slots[n.slot]
+	v := *at.slot(n.slot)
 	if v == nil { // a later binding of the same scope, not yet made
-		return &Thunk{code: n, env: e}
+		return later(n, e)
 	}
 	return Computed(v)
 }
@@ -189,7 +233,7 @@ func ready(n node, e *env) Value {
 		for up := n.up; up > 0; up-- {
 			e = e.up
 		}
-		if v := e.slots[n.slot]; v != nil {
+		if v := *e.slot(n.slot); v != nil {
 			if v = Computed(v); v.Type() != TypeThunk {
 				return v
 			}
@@ -213,8 +257,8 @@ func (n *withNode) eval(t *Thread, e *env) Value {
 		for ; depth < up; depth++ {
 			e = e.up
 		}
-		v := t.Force(e.slots[0])
-		e.slots[0] = v
+		v := t.Force(*e.slot(0))
+		*e.slot(0) = v
 		set, ok := v.(*Attrs)
 		if !ok {
 			t.wrongType(n.place, v, "a set in a with")
@@ -239,7 +283,7 @@ func (n *withNode) unlisted(t *Thread, e *env) Value {
 		for ; depth < up; depth++ {
 			e = e.up
 		}
-		set := e.slots[0].(*Attrs) // eval has checked that
+		set := (*e.slot(0)).(*Attrs) // eval has checked that
 		if v := t.orMissing(set, n.name, n.place); v != nil {
 			return t.Force(v)
 		}
@@ -249,7 +293,7 @@ func (n *withNode) unlisted(t *Thread, e *env) Value {
 	return nil
 }
 
-func (n *withNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *withNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // An attrCache remembers where an attribute was in the last shape, since the next set
 // mostly has the same one.

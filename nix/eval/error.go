@@ -246,8 +246,8 @@ func (t *Thread) catch(f func()) (failed *Error) {
 			failed = &Error{Pos: t.Pos(), Msg: fmt.Sprintf("internal error: %v", r), Kind: KindInternal,
 				cause: fmt.Errorf("%v\n%s", r, stack)}
 		}
-		for _, th := range t.forcing[forcing:] {
-			th.busy = false
+		for _, p := range t.forcing[forcing:] {
+			p.thunk.val = p.was
 		}
 		clear(t.frames[frames:])
 		t.frames, t.forcing = t.frames[:frames], t.forcing[:forcing]

@@ -166,11 +166,12 @@ type Thread struct {
 	ev  *Evaluator
 	ctx context.Context
 
-	site    node     // the call of the running builtin
-	frames  []frame  // shadow stack, for traces
-	forcing []*Thunk // the thunks being computed, to be released after an error
-	depth   int      // of calls
-	nested  int      // of values that Go code walks into
+	site    node      // the call of the running builtin
+	frames  []frame   // shadow stack, for traces
+	argRoom []Value   // see arguments
+	forcing []pending // the thunks being computed, to be released after an error
+	depth   int       // of calls
+	nested  int       // of values that Go code walks into
 	steps   int64
 	room    int64            // bytes that may be spent before the heap is measured
 	sample  []metrics.Sample // for measuring it

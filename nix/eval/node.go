@@ -81,7 +81,12 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 		case *Primitive:
 			arity := len(f.builtin.Args)
 			take := min(arity-len(f.args), len(n.args)-i)
-			args := make([]Value, len(f.args)+take)
+			var args []Value
+			if n := len(f.args) + take; n < arity {
+				args = make([]Value, n)
+			} else {
+				args = t.arguments(n)
+			}
 			copy(args, f.args)
 			for k := range take {
 				args[len(f.args)+k] = n.args[i+k].delay(t, e)
@@ -105,24 +110,24 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 // callPlain applies a function of several plain arguments to as many arguments as it
 // takes, from argument i on, and returns the index of the next one.
 func (n *callNode) callPlain(t *Thread, e *env, f *Lambda, i int) (int, Value) {
-	take := min(len(f.code.params)-len(f.bound), len(n.args)-i)
-	if len(f.bound)+take < len(f.code.params) {
-		bound := make([]Value, len(f.bound)+take)
-		copy(bound, f.bound)
-		for k := range take {
-			bound[len(f.bound)+k] = n.args[i+k].delay(t, e)
+	given := f.given()
+	take := min(len(f.code.params)-len(given), len(n.args)-i)
+	if len(given)+take < len(f.code.params) {
+		args := make([]Value, take)
+		for k := range args {
+			args[k] = n.args[i+k].delay(t, e)
 		}
-		return i + take, &Lambda{f.code, f.env, bound}
+		return i + take, f.partial(args...)
 	}
 	inner := newEnv(f.env, f.code.size)
-	copy(inner.slots, f.bound)
+	copy(inner.slots(f.code.size), given)
 	for k := range take {
-		inner.slots[len(f.bound)+k] = n.args[i+k].delay(t, e)
+		*inner.slot(len(given) + k) = n.args[i+k].delay(t, e)
 	}
 	return i + take, t.run(f.code, inner, n)
 }
 
-func (n *callNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *callNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // A pathStep is one step of an attribute path: a name, or an expression of one.
 type pathStep struct {
@@ -201,17 +206,17 @@ func (n *selectNode) delay(_ *Thread, e *env) Value {
 			s := &n.path[i]
 			set, ok := v.(*Attrs)
 			if !ok || s.expr != nil {
-				return &Thunk{code: n, env: e}
+				return later(n, e)
 			}
 			k := s.cache.find(set.shape, s.name)
 			if k < 0 {
-				return &Thunk{code: n, env: e}
+				return later(n, e)
 			}
 			v = Computed(set.vals[k])
 		}
 		return v // it may be a thunk, but that of the attribute itself
 	}
-	return &Thunk{code: n, env: e}
+	return later(n, e)
 }
 
 func (n *selectNode) describe() string {
@@ -251,7 +256,7 @@ func (n *hasAttrNode) eval(t *Thread, e *env) Value {
 	return Bool(true)
 }
 
-func (n *hasAttrNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *hasAttrNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // listNode is [ a b ].
 type listNode struct {
@@ -275,7 +280,7 @@ func (n *listNode) delay(t *Thread, e *env) Value {
 	if len(n.elems) == 0 {
 		return emptyList
 	}
-	return &Thunk{code: n, env: e}
+	return later(n, e)
 }
 
 // An attrsNode is { … } or rec { … }. Its values are in the order of the sorted names.
@@ -307,13 +312,13 @@ type dynamicAttr struct {
 // bind fills the env of a recursive set or a let.
 func bind(t *Thread, outer, inner *env, vals []attrCode, sources []node) {
 	for i, s := range sources {
-		inner.slots[len(vals)+i] = s.delay(t, inner)
+		*inner.slot(len(vals) + i) = s.delay(t, inner)
 	}
 	for i, v := range vals {
 		if v.outer {
-			inner.slots[i] = v.code.delay(t, outer)
+			*inner.slot(i) = v.code.delay(t, outer)
 		} else {
-			inner.slots[i] = v.code.delay(t, inner)
+			*inner.slot(i) = v.code.delay(t, inner)
 		}
 	}
 }
@@ -326,7 +331,7 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 		inner = newEnv(e, len(n.vals)+len(n.sources))
 		bind(t, e, inner, n.vals, n.sources)
 		vals = make([]Value, len(n.vals), len(n.vals)+len(n.dynamic))
-		copy(vals, inner.slots)
+		copy(vals, inner.slots(len(n.vals)))
 		if k := n.shape.find("__overrides"); k >= 0 {
 			return n.withOverrides(t, vals, inner, k)
 		}
@@ -334,7 +339,7 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 		if len(n.sources) > 0 {
 			inner = newEnv(e, len(n.sources))
 			for i, s := range n.sources {
-				inner.slots[i] = s.delay(t, e)
+				*inner.slot(i) = s.delay(t, e)
 			}
 		}
 		vals = make([]Value, len(n.vals), len(n.vals)+len(n.dynamic))
@@ -367,18 +372,18 @@ func (n *attrsNode) withOverrides(t *Thread, vals []Value, inner *env, k int) Va
 	}
 	for i, name := range n.shape.names {
 		if v, found := overrides.Get(name); found {
-			inner.slots[i] = v
+			*inner.slot(i) = v
 		} else if i != k {
-			inner.slots[i] = nil
+			*inner.slot(i) = nil
 		}
 	}
 	for i, v := range n.vals { // again, because they may have captured what is replaced
-		if inner.slots[i] == nil && !v.outer {
-			inner.slots[i] = v.code.delay(t, inner)
-		} else if inner.slots[i] == nil {
-			inner.slots[i] = vals[i]
+		if *inner.slot(i) == nil && !v.outer {
+			*inner.slot(i) = v.code.delay(t, inner)
+		} else if *inner.slot(i) == nil {
+			*inner.slot(i) = vals[i]
 		}
-		vals[i] = inner.slots[i]
+		vals[i] = *inner.slot(i)
 	}
 	set := (&Attrs{n.shape, vals}).Update(overrides)
 	if len(n.dynamic) > 0 {
@@ -419,7 +424,7 @@ func (n *attrsNode) delay(t *Thread, e *env) Value {
 	if len(n.vals)+len(n.dynamic) == 0 {
 		return emptyAttrs
 	}
-	return &Thunk{code: n, env: e}
+	return later(n, e)
 }
 
 // letNode is let … in body.
@@ -436,7 +441,7 @@ func (n *letNode) eval(t *Thread, e *env) Value {
 	return n.body.eval(t, inner)
 }
 
-func (n *letNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *letNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // withScopeNode is with scope; body.
 type withScopeNode struct {
@@ -446,11 +451,11 @@ type withScopeNode struct {
 
 func (n *withScopeNode) eval(t *Thread, e *env) Value {
 	inner := newEnv(e, 1)
-	inner.slots[0] = n.scope.delay(t, e)
+	*inner.slot(0) = n.scope.delay(t, e)
 	return n.body.eval(t, inner)
 }
 
-func (n *withScopeNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *withScopeNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // ifNode is if cond then yes else no.
 type ifNode struct {
@@ -465,7 +470,7 @@ func (n *ifNode) eval(t *Thread, e *env) Value {
 	return n.no.eval(t, e)
 }
 
-func (n *ifNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *ifNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // condition evaluates n, which must be a Boolean.
 func (t *Thread) condition(n node, e *env) bool {
@@ -491,7 +496,7 @@ func (n *assertNode) eval(t *Thread, e *env) Value {
 	return n.body.eval(t, e)
 }
 
-func (n *assertNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *assertNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // stringNode is a string with interpolations.
 type stringNode struct {
@@ -523,7 +528,7 @@ func (n *stringNode) eval(t *Thread, e *env) Value {
 	return &String{s: out.String(), ctx: ctx}
 }
 
-func (n *stringNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *stringNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // pathNode is a path with interpolations.
 type pathNode struct {
@@ -549,7 +554,7 @@ func (n *pathNode) eval(t *Thread, e *env) Value {
 	return cleanPath(text)
 }
 
-func (n *pathNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *pathNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // searchPathNode is <name>.
 type searchPathNode struct {
@@ -561,4 +566,4 @@ func (n *searchPathNode) eval(t *Thread, _ *env) Value {
 	return t.findInSearchPath(t.ev.opts.SearchPath, n.name, n.place)
 }
 
-func (n *searchPathNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *searchPathNode) delay(_ *Thread, e *env) Value { return later(n, e) }

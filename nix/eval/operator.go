@@ -15,7 +15,7 @@ type notNode struct {
 }
 
 func (n *notNode) eval(t *Thread, e *env) Value  { return Bool(!t.condition(n.x, e)) }
-func (n *notNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *notNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // negNode is -x.
 type negNode struct {
@@ -30,7 +30,7 @@ func (n *negNode) eval(t *Thread, e *env) Value {
 	}
 	return t.arithmetic(n.place, syntax.OpSub, Int(0), v)
 }
-func (n *negNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *negNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // logicNode is x && y, x || y or x -> y.
 type logicNode struct {
@@ -57,7 +57,7 @@ func (n *logicNode) eval(t *Thread, e *env) Value {
 	}
 	return Bool(t.condition(n.y, e))
 }
-func (n *logicNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *logicNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // equalNode is x == y or x != y.
 type equalNode struct {
@@ -70,7 +70,7 @@ func (n *equalNode) eval(t *Thread, e *env) Value {
 	x, y := t.value(n.x, e), t.value(n.y, e)
 	return Bool(t.equal(x, y, n.place) != n.not)
 }
-func (n *equalNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *equalNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // lessNode is x < y and, with the operands swapped or the result negated, the
 // other comparisons.
@@ -92,7 +92,7 @@ func (n *lessNode) eval(t *Thread, e *env) Value {
 	}
 	return Bool(t.less(x, y, n.place) != n.not)
 }
-func (n *lessNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *lessNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 // arithNode is x - y, x * y or x / y.
 type arithNode struct {
@@ -118,7 +118,7 @@ func (n *arithNode) delay(_ *Thread, e *env) Value {
 			}
 		}
 	}
-	return &Thunk{code: n, env: e}
+	return later(n, e)
 }
 
 // smallInts2 returns the values of two operands that are known already, and so small
@@ -167,7 +167,7 @@ func (n *addNode) delay(_ *Thread, e *env) Value {
 	if a, b, ok := smallInts2(n.x, n.y, e); ok {
 		return MakeInt(a + b)
 	}
-	return &Thunk{code: n, env: e}
+	return later(n, e)
 }
 
 func cleanPath(p string) Path { return Path(path.Clean("/" + p)) }
@@ -188,12 +188,27 @@ func (n *concatNode) eval(t *Thread, e *env) Value {
 	}
 	t.checkSize(len(x.elems)+len(y.elems), maxListSize)
 	t.spend(16 * (len(x.elems) + len(y.elems)))
-	elems := make([]Value, len(x.elems)+len(y.elems))
-	copy(elems, x.elems)
-	copy(elems[len(x.elems):], y.elems)
-	return &List{elems}
+	return &List{concatElems(x.elems, y.elems)}
 }
-func (n *concatNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+
+// longList is how many elements a list has from which concatenations leave room for more.
+const longList = 64
+
+// concatElems returns x and y as one. What x ++ y has left free at its end is nil, so the
+// first who appends to it finds that and takes it; whoever comes later copies. That keeps
+// l ++ [ e ] in a loop linear.
+func concatElems(x, y []Value) []Value {
+	n := len(x) + len(y)
+	if n <= cap(x) && x[:len(x)+1][len(x)] == nil {
+		return append(x, y...)
+	}
+	room := n
+	if len(x) >= longList && len(y) < len(x) {
+		room += n / 2
+	}
+	return append(append(make([]Value, 0, room), x...), y...)
+}
+func (n *concatNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 func (t *Thread) listOf(n node, e *env) *List {
 	v := t.value(n, e)
@@ -232,7 +247,7 @@ func (n *updateNode) eval(t *Thread, e *env) Value {
 	}
 	return mergeValues(x, y, n.merged, n.from)
 }
-func (n *updateNode) delay(_ *Thread, e *env) Value { return &Thunk{code: n, env: e} }
+func (n *updateNode) delay(_ *Thread, e *env) Value { return later(n, e) }
 
 func (t *Thread) attrsOf(n node, e *env) *Attrs {
 	v := t.value(n, e)

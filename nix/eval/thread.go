@@ -6,10 +6,22 @@ import (
 
 // A Thunk is a value that is computed when it is first needed, and then kept.
 type Thunk struct {
-	val  Value // the value once code is nil; before, the argument of an elemNode
+	// val is the value once code is nil. Before that it is what code needs: its *env, the
+	// argument of an elemNode or the *entry of an entryNode. While the value is being computed it is [busy].
+	val  Value
 	code node
-	env  *env
-	busy bool // being computed: needing it now is an infinite recursion
+}
+
+// later returns the thunk of an expression.
+func later(n node, e *env) *Thunk { return &Thunk{code: n, val: e} }
+
+// busy stands in a thunk that is being computed: needing it now is an infinite recursion.
+var busy Value = &env{}
+
+// A pending thunk is being computed, from what its val was before.
+type pending struct {
+	thunk *Thunk
+	was   Value
 }
 
 // Type implements Value.
@@ -29,7 +41,7 @@ func LazyCall(fn Value, args ...Value) *Thunk {
 	case 1:
 		return &Thunk{code: &elemNode{topSite, fn}, val: args[0]}
 	case 2:
-		return &Thunk{code: applyAnywhere, env: newEnv3(nil, fn, args[0], args[1])}
+		return &Thunk{code: applyAnywhere, val: newEnv3(nil, fn, args[0], args[1])}
 	}
 	return Lazy(func(t *Thread) Value { return t.Call(fn, args...) })
 }
@@ -53,26 +65,33 @@ func (t *Thread) force(th *Thunk) Value {
 	if th.code == nil {
 		return th.val
 	}
-	if th.busy {
+	if th.val == busy {
 		t.raise(&Error{Pos: th.code.pos(), Msg: "infinite recursion encountered", Kind: KindRecursion})
 	}
 	if len(t.forcing) >= t.ev.maxForcing {
 		t.tooDeep(th.code.pos())
 	}
-	th.busy = true
-	t.forcing = append(t.forcing, th)
+	was := th.val
+	th.val = busy
+	t.forcing = append(t.forcing, pending{th, was})
 	t.step()
 	var v Value
-	if call, ok := th.code.(*elemNode); ok {
-		v = call.apply(t, th.val)
-	} else {
-		v = th.code.eval(t, th.env)
+	switch code := th.code.(type) {
+	case *elemNode:
+		v = code.apply(t, was)
+	case *entryNode:
+		v = code.apply(t, was.(*entry))
+	default:
+		e, _ := was.(*env) // Go code has none
+		v = code.eval(t, e)
 	}
 	if inner, ok := v.(*Thunk); ok {
 		v = t.force(inner)
 	}
-	th.val, th.code, th.env, th.busy = v, nil, nil, false
-	t.forcing = t.forcing[:len(t.forcing)-1]
+	th.val, th.code = v, nil
+	top := len(t.forcing) - 1
+	t.forcing[top].was = nil // or the collector would keep it
+	t.forcing = t.forcing[:top]
 	return v
 }
 
@@ -164,6 +183,13 @@ func (t *Thread) call(fn Value, args []Value, site node) Value {
 		fn = t.Force(fn)
 		switch f := fn.(type) {
 		case *Lambda:
+			if need := len(f.code.params); f.bound == nil && 1 < need && need <= len(args) {
+				e := newEnv(f.env, f.code.size)
+				copy(e.slots(need), args)
+				fn = t.run(f.code, e, site)
+				args = args[need:]
+				break
+			}
 			fn = t.callLambda(f, args[0], site)
 			args = args[1:]
 		case *Primitive:
@@ -201,6 +227,17 @@ func (t *Thread) notCallable(v Value, site node) {
 	t.Fail(site.pos(), "attempt to call something which is not a function but %s: %s", v.Type().withArticle(), t.brief(v))
 }
 
+// arguments returns a slice for the arguments of a primitive, which does not keep it. They
+// are cut from larger ones, since there is one for each call.
+func (t *Thread) arguments(n int) []Value {
+	if len(t.argRoom) < n {
+		t.argRoom = make([]Value, 256)
+	}
+	args := t.argRoom[:n:n]
+	t.argRoom = t.argRoom[n:]
+	return args
+}
+
 func (t *Thread) callPrimitive(b *Builtin, args []Value, site node) Value {
 	if t.depth >= t.ev.maxCalls {
 		t.tooDeep(site.pos())
@@ -219,15 +256,13 @@ func (t *Thread) callPrimitive(b *Builtin, args []Value, site node) Value {
 func (t *Thread) callLambda(f *Lambda, arg Value, site node) Value {
 	code := f.code
 	if code.formals == nil {
-		if len(f.bound)+1 < len(code.params) {
-			bound := make([]Value, len(f.bound)+1)
-			copy(bound, f.bound)
-			bound[len(f.bound)] = arg
-			return &Lambda{code, f.env, bound}
+		given := f.given()
+		if len(given)+1 < len(code.params) {
+			return f.partial(arg)
 		}
 		e := newEnv(f.env, code.size)
-		copy(e.slots, f.bound)
-		e.slots[len(f.bound)] = arg
+		copy(e.slots(code.size), given)
+		*e.slot(len(given)) = arg
 		return t.run(code, e, site)
 	}
 	if t.depth >= t.ev.maxCalls {
@@ -266,13 +301,13 @@ func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
 		t.wrongType(code.place, arg, "a set as the argument of "+code.describe())
 	}
 	if code.argSlot >= 0 {
-		e.slots[code.argSlot] = arg
+		*e.slot(code.argSlot) = arg
 	}
 	taken := 0
 	for i := range code.formals {
 		f := &code.formals[i]
 		if k := f.cache.find(set.shape, f.name); k >= 0 {
-			e.slots[i] = set.vals[k]
+			*e.slot(i) = set.vals[k]
 			taken++
 		} else if f.fallback != nil {
 			continue
@@ -294,8 +329,8 @@ func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
 			Hint: didYouMean(name, code.formalNames())})
 	}
 	for i := range code.formals {
-		if f := &code.formals[i]; f.fallback != nil && e.slots[i] == nil {
-			e.slots[i] = f.fallback.delay(t, e)
+		if f := &code.formals[i]; f.fallback != nil && *e.slot(i) == nil {
+			*e.slot(i) = f.fallback.delay(t, e)
 		}
 	}
 }

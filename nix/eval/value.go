@@ -202,14 +202,15 @@ func NewList(elems ...Value) *List {
 	if len(elems) == 0 {
 		return emptyList
 	}
-	return &List{elems}
+	return &List{slices.Clip(elems)} // what is behind them is the caller's, see concatElems
 }
 
 // StringList makes a list of strings.
 func StringList(elems ...string) *List {
-	values := make([]Value, len(elems))
+	values, texts := make([]Value, len(elems)), make([]String, len(elems))
 	for i, s := range elems {
-		values[i] = Str(s)
+		texts[i].s = s
+		values[i] = &texts[i]
 	}
 	return NewList(values...)
 }
@@ -240,7 +241,21 @@ func (*Opaque) Type() Type { return TypeOpaque }
 type Lambda struct {
 	code  *lambdaNode
 	env   *env
-	bound []Value
+	bound *[]Value // nil for nearly all
+}
+
+// given returns the arguments that the function has been applied to.
+func (l *Lambda) given() []Value {
+	if l.bound == nil {
+		return nil
+	}
+	return *l.bound
+}
+
+// partial returns the function applied to further arguments, of which it takes still more.
+func (l *Lambda) partial(args ...Value) *Lambda {
+	bound := slices.Concat(l.given(), args)
+	return &Lambda{l.code, l.env, &bound}
 }
 
 // Type implements Value.

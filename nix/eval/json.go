@@ -1,0 +1,214 @@
+package eval
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// FromJSON parses a JSON text.
+func (t *Thread) FromJSON(text string) Value {
+	t.spend(len(text) + decodedBytes*separators(text))
+	if !json.Valid([]byte(text)) {
+		t.Throw("cannot parse JSON: %s", strings.TrimPrefix(whyInvalid(text).Error(), "json: "))
+	}
+	r := jsonReader{t: t, text: text, names: map[string]string{}}
+	return r.value()
+}
+
+// whyInvalid returns what is wrong with a text that is no JSON.
+func whyInvalid(text string) error {
+	dec := json.NewDecoder(strings.NewReader(text))
+	var doc json.RawMessage
+	err := dec.Decode(&doc)
+	switch {
+	case err == nil:
+		return errors.New("there is something after its end")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it ends too early")
+	}
+	return err
+}
+
+// A jsonReader makes values of a text that [json.Valid] has accepted, so nothing in it can
+// be wrong but what the language has no value for.
+type jsonReader struct {
+	t     *Thread
+	text  string
+	at    int
+	names map[string]string // the names of objects, each made once
+	vals  []Value           // those of the arrays and objects that are being read
+	keys  []string          // the names that belong to some of them
+
+	// The last object of several names: as its names were written, and in the order of a set.
+	written []string
+	shape   *shape
+	order   []int // of the values, by the set's
+}
+
+func (r *jsonReader) value() Value {
+	r.t.step()
+	r.t.enter()
+	var v Value
+	switch r.next() {
+	case '{':
+		v = r.object()
+	case '[':
+		v = r.array()
+	case '"':
+		v = Str(r.quoted())
+	case 't':
+		v = Bool(true)
+		r.at += len("true")
+	case 'f':
+		v = Bool(false)
+		r.at += len("false")
+	case 'n':
+		v = Null{}
+		r.at += len("null")
+	default:
+		v = r.number()
+	}
+	r.t.leave()
+	return v
+}
+
+// next returns the next byte that is no space, and leaves it where it is.
+func (r *jsonReader) next() byte {
+	for {
+		switch c := r.text[r.at]; c {
+		case ' ', '\t', '\n', '\r':
+			r.at++
+		default:
+			return c
+		}
+	}
+}
+
+func (r *jsonReader) array() Value {
+	first := len(r.vals)
+	for r.at++; r.next() != ']'; {
+		r.vals = append(r.vals, r.value())
+		if r.next() == ',' {
+			r.at++
+		}
+	}
+	r.at++
+	return NewList(r.take(first)...)
+}
+
+// take returns the values from first on, which are complete.
+func (r *jsonReader) take(first int) []Value {
+	vals := slices.Clone(r.vals[first:])
+	clear(r.vals[first:])
+	r.vals = r.vals[:first]
+	return vals
+}
+
+func (r *jsonReader) object() Value {
+	first, firstKey := len(r.vals), len(r.keys)
+	for r.at++; r.next() != '}'; {
+		key := r.name()
+		r.next() // the colon
+		r.at++
+		v := r.value()
+		r.keys, r.vals = append(r.keys, key), append(r.vals, v)
+		if r.next() == ',' {
+			r.at++
+		}
+	}
+	r.at++
+	keys := r.keys[firstKey:]
+	r.keys = r.keys[:firstKey]
+	vals := r.take(first)
+	if len(vals) == 0 {
+		return emptyAttrs
+	}
+	if !slices.Equal(keys, r.written) {
+		r.arrange(keys)
+	}
+	sorted := make([]Value, len(r.order))
+	for i, k := range r.order {
+		sorted[i] = vals[k]
+	}
+	return &Attrs{r.shape, sorted}
+}
+
+// arrange works out the order of a set with these names. Of equal names the last counts.
+func (r *jsonReader) arrange(keys []string) {
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return strings.Compare(keys[i], keys[j]) })
+	n := 0
+	for i, k := range order {
+		if i+1 < len(order) && keys[order[i+1]] == keys[k] {
+			continue
+		}
+		order[n] = k
+		n++
+	}
+	order = order[:n]
+	s := &shape{names: make([]string, n)}
+	for i, k := range order {
+		s.names[i] = keys[k]
+	}
+	r.written, r.shape, r.order = slices.Clone(keys), s, order
+}
+
+// name reads the name of an attribute. Objects in an array mostly have the same ones.
+func (r *jsonReader) name() string {
+	if raw, ok := r.plain(); ok {
+		name, known := r.names[raw]
+		if !known {
+			name = strings.Clone(raw)
+			r.names[name] = name
+		}
+		return name
+	}
+	return r.quoted()
+}
+
+// plain reads a string without escapes, as a part of the text.
+func (r *jsonReader) plain() (raw string, ok bool) {
+	raw = r.text[r.at+1:]
+	end := strings.IndexAny(raw, `"\`)
+	if raw[end] == '\\' || !utf8.ValidString(raw[:end]) {
+		return "", false
+	}
+	r.at += end + 2
+	return raw[:end], true
+}
+
+func (r *jsonReader) quoted() string {
+	if raw, ok := r.plain(); ok {
+		return strings.Clone(raw)
+	}
+	end := r.at + 1
+	for ; r.text[end] != '"'; end++ {
+		if r.text[end] == '\\' {
+			end++
+		}
+	}
+	var s string
+	if err := json.Unmarshal([]byte(r.text[r.at:end+1]), &s); err != nil {
+		r.t.Throw("cannot parse JSON: %v", err)
+	}
+	r.at = end + 1
+	r.t.checkText(s)
+	return s
+}
+
+func (r *jsonReader) number() Value {
+	end := r.at
+	for end < len(r.text) && strings.IndexByte("+-.0123456789Ee", r.text[end]) >= 0 {
+		end++
+	}
+	v := r.t.jsonNumber(r.text[r.at:end])
+	r.at = end
+	return v
+}
