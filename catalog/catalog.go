@@ -121,6 +121,7 @@ func Generate(services *module.Config, p *project.Project, place Place) {
 		in.generate()
 	}
 	for _, in := range instances {
+		in.literalFolders()
 		in.replicate()
 	}
 	p.AssignLabels()

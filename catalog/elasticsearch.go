@@ -21,7 +21,8 @@ var elasticsearch = ServiceType{
 		{"plugins", "refused list package", "the server has them in its own folder: set package or fromImage to one that has them"},
 	},
 	table: &table{
-		extra: "extraCmdLineOptions",
+		extra:  "extraCmdLineOptions",
+		behind: []string{"-d --daemonize"},
 		endpoints: []endpoint{
 			{name: "http", port: "port", address: "listenAddress", anyHost: "0.0.0.0",
 				ports: []string{"-Ehttp.port", "extraConf:http.port", "settings.http.port"}, hosts: []string{"-Ehttp.host", "extraConf:http.host", "settings.http.host", "-Enetwork.host", "extraConf:network.host", "settings.network.host"}},

@@ -143,6 +143,27 @@ func (in *Instance) note(c *module.Config, format string, args ...any) {
 	in.project.Notes = append(in.project.Notes, project.Note{Service: in.ID, Pos: in.place.pos(c.Pos()), Text: fmt.Sprintf(format, args...)})
 }
 
+// literalFolders notes folders whose names begin as those of a shell do, which would be made under just that name.
+func (in *Instance) literalFolders() {
+	at := in.Get("dataDir")
+	if text := at.String(); in.IsSet("dataDir") && text != "" && (text[0] == '~' || text[0] == '$') {
+		first, _, _ := strings.Cut(text, "/")
+		in.note(at, "dataDir begins with %q, which is not replaced: the folder is called that, in that of the definition; write an absolute path, such as \"/srv/data\"", first)
+	}
+}
+
+// background reports that a setting would have the server leave for the background.
+func (in *Instance) background(c *module.Config) {
+	c.Errorf("a server that goes to the background cannot be watched, restarted or stopped\n  hint: leave that setting out: %s stays in the foreground", in.Type.Name)
+}
+
+// elsewhere notes that settings have no effect, because the server is told otherwise on its command line.
+func (in *Instance) elsewhere(path []string, option string) {
+	if c := in.Get(path...); c.Has() {
+		in.note(c, "%s has no effect: %s", c.Name(), option)
+	}
+}
+
 // whole notes that options have no effect because the given one replaces the whole
 // configuration of the server. Those in used still have an effect beside it.
 func (in *Instance) whole(option string, used ...string) {

@@ -17,7 +17,8 @@ var memcached = ServiceType{
 		{"extraOptions", "alias startArgs"},
 	},
 	table: &table{
-		extra: "startArgs",
+		extra:  "startArgs",
+		behind: []string{"-d --daemon"},
 		endpoints: []endpoint{
 			{name: "tcp", port: "port", address: "bind", ports: []string{"-p --port"}, hosts: []string{"-l --listen"}, socket: []string{"-s --unix-socket"}, anyHost: "*", when: "!enableUnixSocket"},
 			{name: "udp", address: "bind", ports: []string{"-U --udp-port"}, hosts: []string{"-l --listen"}, socket: []string{"-s --unix-socket"}, udp: true, when: "!enableUnixSocket"},

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -41,6 +42,11 @@ var minio = ServiceType{
 				main.Dirs = append(main.Dirs, project.Dir{Path: in.Data("/data/" + bucket), Mode: "0750"})
 			}
 			user, password := in.secretText(in.Config, "accessKey", "accessKey"), in.secretText(in.Config, "secretKey", "secretKey")
+			for option, least := range map[string]int{"accessKey": 3, "secretKey": 8} {
+				if c := in.Get(option); c.Kind() == module.KindStr && len(c.String()) < least {
+					c.Errorf("%s must have %d characters or more for MinIO, not %d", option, least, len(c.String()))
+				}
+			}
 			if user != nil || password != nil { // MinIO needs both or neither
 				main.Env["MINIO_ROOT_USER"] = project.Value{Text: orText(user, minioDefault)}
 				main.Env["MINIO_ROOT_PASSWORD"] = project.Value{Text: orText(password, minioDefault), Secret: true}

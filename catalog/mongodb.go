@@ -33,7 +33,8 @@ var mongodb = ServiceType{
 		{"runAs", "null string | int", "Who the server runs as, where nix2gpu runs as root: what user is elsewhere."},
 	},
 	table: &table{
-		extra: "extraFlags",
+		extra:  "extraFlags",
+		behind: []string{"--fork", "extraConfig:processManagement.fork", "settings.processManagement.fork"},
 		endpoints: []endpoint{{name: "client", port: "port", address: "bind", anyHost: "0.0.0.0",
 			ports: []string{"--port", "extraConfig:net.port", "settings.net.port"}, hosts: []string{"--bind_ip", "extraConfig:net.bindIp", "settings.net.bindIp"}}},
 		argv: []string{"{bin/mongod}", "--config={run/mongod.conf}", "{extraFlags...}"},

@@ -85,6 +85,12 @@ func generateMySQL(in *Instance) {
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", config),
 		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid"))}})
+	in.elsewhere(mysqlOwn(in, "datadir"), "dataDir is the folder")
+	in.elsewhere(mysqlOwn(in, "socket"), "socketDir has the socket")
+	in.elsewhere(mysqlOwn(in, "pid-file"), "nix2gpu says where it is")
+	if c := in.Get(mysqlOwn(in, "daemonize")...); c.Kind() == module.KindBool && c.Bool() || c.Kind() == module.KindStr && !slices.Contains([]string{"", "0", "off", "OFF"}, c.String()) {
+		in.background(c)
+	}
 	main.Dirs = []project.Dir{{Path: in.RunDir("")}}
 	// It reads all that it would serve with, and then says the options that it has.
 	main.Test = &project.ConfigTest{

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"maps"
+	"strings"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -39,6 +40,9 @@ func ollamaModels(in *tableInstance, main *project.Process) {
 	own := in.Kind("models") == module.KindStr
 	if own {
 		folder = in.Path("models")
+		if name := in.String("models"); !strings.Contains(name, "/") {
+			in.note(in.Get("models"), "models as text is a folder; write [ %q ] for a model to download", name)
+		}
 	} else {
 		models = append(in.Strings("models"), models...)
 	}

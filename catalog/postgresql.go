@@ -224,6 +224,10 @@ func (pg *pgOptions) settings() project.Text {
 		"log_timezone":     project.Lit("'UTC'"),
 	}
 	maps.Copy(all, pg.primary)
+	for _, name := range [][2]string{{"config_file", "nix2gpu writes it"}, {"data_directory", "dataDir is the folder"},
+		{"hba_file", "the rules are those of authentication and hbaConf"}, {"ident_file", "the map is that of identMap"}} {
+		pg.elsewhere([]string{"settings", name[0]}, name[1])
+	}
 	for _, c := range pg.Each("settings") {
 		switch c.Kind() {
 		case module.KindNull:
@@ -236,7 +240,9 @@ func (pg *pgOptions) settings() project.Text {
 			all[c.Name()] = pg.scalar(c)
 		}
 	}
-	delete(all, "unix_socket_directories") // by the command line, with ours
+	for _, name := range []string{"unix_socket_directories", "config_file", "data_directory", "hba_file", "ident_file"} {
+		delete(all, name) // by the command line
+	}
 	b := &textBuilder{}
 	for _, name := range sortedKeys(all) {
 		b.add(project.Lit(name+" = "), all[name], project.Lit("\n"))

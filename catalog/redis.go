@@ -138,6 +138,17 @@ func (r *redisConfig) effective(keyword string, ours ...string) []string {
 	return ours
 }
 
+// foreground keeps the server where it can be supervised, and its data where they are kept.
+func (r *redisConfig) foreground() {
+	if own := r.user["daemonize"]; len(own) > 0 && !strings.EqualFold(own[0], "no") {
+		r.background(r.Get(r.option("daemonize")...))
+	}
+	r.set("daemonize", "no")
+	if r.user["dir"] != nil {
+		r.note(r.Get(r.option("dir")...), "dir is a folder that nix2gpu neither makes nor gives to the server's user: set dataDir instead")
+	}
+}
+
 // option is the one that sets a directive: settings, extraConfig or that of the port.
 func (r *redisConfig) option(keyword string) []string {
 	switch {
@@ -171,7 +182,7 @@ func (r *redisConfig) network() {
 func (r *redisConfig) tuning() {
 	r.set("databases", strconv.Itoa(r.Int("databases")))
 	r.set("loglevel", r.String("logLevel"))
-	r.set("daemonize", "no")
+	r.foreground()
 	if r.Has("logfile") {
 		r.setText("logfile", redisQuoteText(r.Text("logfile")))
 	}

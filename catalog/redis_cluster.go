@@ -53,7 +53,7 @@ func redisNode(in *Instance, name string, port int) project.Text {
 	own := r.own()
 	r.joins()
 	r.network()
-	r.set("daemonize", "no")
+	r.foreground()
 	r.set("cluster-enabled", "yes")
 	// Otherwise others take it to be where its connections come from.
 	r.set("cluster-announce-ip", reachable(r.addresses()[0]))

@@ -42,6 +42,7 @@ type table struct {
 	test      []string // tests the configuration; may be empty
 	extra     string   // the option with the user's own arguments
 	success   []int    // exit codes beside 0
+	behind    []string // sources, as of an endpoint, and flags, by which the server would leave for the background
 	stop      project.Signal
 
 	// finish adds what no table can say.
@@ -133,6 +134,16 @@ func generateTable(in *Instance) {
 			r.main.Files = append(r.main.Files, c.file(r))
 		} else {
 			c.unused(r)
+		}
+	}
+	for _, source := range r.table.behind {
+		text, at, said := r.said([]string{source})
+		if flags := strings.Fields(source); source[0] == '-' {
+			said = slices.ContainsFunc(r.Strings(r.table.extra), func(word string) bool { return slices.Contains(flags, word) })
+			text, at = "true", []string{r.table.extra}
+		}
+		if said && text == "true" {
+			r.background(r.Get(at...))
 		}
 	}
 	r.main.Shutdown.Signal = r.table.stop

@@ -58,9 +58,9 @@ func (t *typeInfo) plain(depth int) string {
 		}
 		return strings.Join(parts, " or ")
 	case "listOf", "nonEmptyListOf":
-		return "a list [ … ] of " + strings.TrimPrefix(strings.TrimPrefix(inner(0), "a "), "one of ")
+		return "a list [ … ] of " + strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(inner(0), "a "), "one "), "of ")
 	case "attrsOf", "lazyAttrsOf":
-		return "a set { NAME = …; } of " + strings.TrimPrefix(inner(0), "a ")
+		return "a set { NAME = …; } of " + strings.TrimPrefix(strings.TrimPrefix(inner(0), "a "), "of ")
 	case "enum":
 		text, one := strings.CutSuffix(t.text(depth), " (singular enum)")
 		if one {
