@@ -21,12 +21,12 @@ func attrBuiltins() []*Builtin {
 			}},
 		{Name: "getAttr", Args: []string{"name", "set"}, Doc: "The attribute of that name: set.${name}.",
 			Fn: func(t *Thread, args []Value) Value {
-				name := t.Text(args[0])
+				name := t.plainText(args[0])
 				return t.need(t.Attrs(args[1]), name)
 			}},
 		{Name: "hasAttr", Args: []string{"name", "set"}, Doc: "Whether a set has an attribute of that name: set ? ${name}.",
 			Fn: func(t *Thread, args []Value) Value {
-				name := t.Text(args[0])
+				name := t.plainText(args[0])
 				return Bool(t.Attrs(args[1]).Has(name))
 			}},
 		{Name: "removeAttrs", Args: []string{"set", "names"}, Global: true, Doc: "A set without the attributes whose names are in a list.",
@@ -34,7 +34,7 @@ func attrBuiltins() []*Builtin {
 				set, names := t.Attrs(args[0]), t.List(args[1]).elems
 				drop := make(map[string]bool, len(names))
 				for _, n := range names {
-					drop[t.Text(n)] = true
+					drop[t.plainText(n)] = true
 				}
 				if len(drop) == 0 {
 					return set
@@ -71,7 +71,7 @@ func attrBuiltins() []*Builtin {
 			}},
 		{Name: "catAttrs", Args: []string{"name", "list"}, Doc: "The attributes of that name of those sets in a list that have it.",
 			Fn: func(t *Thread, args []Value) Value {
-				name := t.Text(args[0])
+				name := t.plainText(args[0])
 				var found []Value
 				for _, e := range t.List(args[1]).elems {
 					t.step()
@@ -84,6 +84,7 @@ func attrBuiltins() []*Builtin {
 		{Name: "zipAttrsWith", Args: []string{"f", "list"},
 			Doc: "Merges a list of sets: for each name f name values, where values is the list of the attributes of that name.",
 			Fn: func(t *Thread, args []Value) Value {
+				fn := t.fnArg(args[0])
 				sets := t.List(args[1]).elems
 				found := map[string][]Value{}
 				for _, e := range sets {
@@ -97,7 +98,7 @@ func attrBuiltins() []*Builtin {
 					return emptyAttrs
 				}
 				names := slices.Sorted(maps.Keys(found))
-				vals := t.entries(args[0], len(names), func(i int) (string, Value) { return names[i], NewList(found[names[i]]...) })
+				vals := t.entries(fn, len(names), func(i int) (string, Value) { return names[i], NewList(found[names[i]]...) })
 				return &Attrs{&shape{names: names}, vals}
 			}},
 		{Name: "functionArgs", Args: []string{"f"},
@@ -121,7 +122,7 @@ func attrBuiltins() []*Builtin {
 		{Name: "unsafeGetAttrPos", Args: []string{"name", "set"},
 			Doc: "Where an attribute is defined: { file, line, column }, or null if that is not known.",
 			Fn: func(t *Thread, args []Value) Value {
-				name := t.Text(args[0])
+				name := t.plainText(args[0])
 				return t.posValue(t.Attrs(args[1]).Pos(name))
 			}},
 	}

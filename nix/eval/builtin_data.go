@@ -16,10 +16,10 @@ func dataBuiltins() []*Builtin {
 		{Name: "toJSON", Args: []string{"x"}, Doc: "A value as JSON. A set with outPath or __toString is written as that string.",
 			Fn: func(t *Thread, args []Value) Value { return t.ToJSON(args[0]) }},
 		{Name: "fromJSON", Args: []string{"s"}, Doc: "The value that a JSON text describes.",
-			Fn: func(t *Thread, args []Value) Value { return t.FromJSON(t.Text(args[0])) }},
+			Fn: func(t *Thread, args []Value) Value { return t.FromJSON(t.plainText(args[0])) }},
 		{Name: "fromTOML", Args: []string{"s"}, Global: true, Doc: "The value that a TOML text describes. Dates and times are not supported.",
 			Fn: func(t *Thread, args []Value) Value {
-				text := t.Text(args[0])
+				text := t.plainText(args[0])
 				t.spend(decodedBytes * (separators(text) + strings.Count(text, "\n")))
 				var doc map[string]any
 				if err := toml.Unmarshal([]byte(text), &doc); err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nix2gpu/nix/store"
+	"nix2gpu/nix/syntax"
 )
 
 func derivationBuiltins() []*Builtin {
@@ -23,7 +24,7 @@ func derivationBuiltins() []*Builtin {
 			Fn: derivation},
 		{Name: "placeholder", Args: []string{"output"}, Global: true,
 			Doc: "A string that stands for the path of an output inside a derivation.",
-			Fn:  func(t *Thread, args []Value) Value { return Str(store.Placeholder(t.Text(args[0]))) }},
+			Fn:  func(t *Thread, args []Value) Value { return Str(store.Placeholder(t.plainText(args[0]))) }},
 	}
 }
 
@@ -171,11 +172,15 @@ func (t *Thread) derivationStrict(set *Attrs) Value {
 }
 
 // plainText returns the text of v, which must be a string that refers to nothing.
-func (t *Thread) plainText(v Value) string {
-	s := t.Str(v)
+func (t *Thread) plainText(v Value) string { return t.withoutContext(t.Pos(), t.Str(v)) }
+
+func (t *Thread) withoutContext(pos syntax.Pos, s *String) string {
+	if s.ctx == nil {
+		return s.s
+	}
 	if refs := s.ctx.Elems(); len(refs) > 0 {
-		_, at, _ := strings.Cut(refs[0], "/")
-		t.raise(&Error{Pos: t.Pos(), Msg: "the string '" + s.s + "' is not allowed to refer to a store path (such as '/" + at + "')",
+		at := refs[0]
+		t.raise(&Error{Pos: pos, Msg: "the string '" + s.s + "' is not allowed to refer to a store path (such as '" + at[max(0, strings.IndexByte(at, '/')):] + "')",
 			Hint: "builtins.unsafeDiscardStringContext makes a string that refers to nothing"})
 	}
 	return s.s

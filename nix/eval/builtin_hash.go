@@ -26,7 +26,7 @@ func hashBuiltins() []*Builtin {
 }
 
 func (t *Thread) hashType(v Value) string {
-	kind := t.Text(v)
+	kind := t.plainText(v)
 	if store.Algorithms[kind] == nil {
 		t.raise(&Error{Pos: t.Pos(), Msg: "unknown hash algorithm '" + kind + "'", Hint: "the known ones are md5, sha1, sha256 and sha512"})
 	}
@@ -39,12 +39,12 @@ func convertHash(t *Thread, args []Value) Value {
 	if v, found := set.Get("hashAlgo"); found {
 		kind = t.hashType(v)
 	}
-	text := t.Text(t.need(set, "hash"))
+	text := t.plainText(t.need(set, "hash"))
 	d, err := store.ParseHash(kind, text)
 	if err != nil {
 		t.Throw("%q is not a hash of a known kind and length", text)
 	}
-	switch format := t.Text(t.need(set, "toHashFormat")); format {
+	switch format := t.plainText(t.need(set, "toHashFormat")); format {
 	case "base16":
 		return Str(d.Base16())
 	case "nix32", "base32":

@@ -206,7 +206,7 @@ func listBuiltins() []*Builtin {
 				fn := t.fnArg(args[0])
 				groups := map[string][]Value{}
 				for _, e := range list.elems {
-					name := t.Text(t.call1(fn, e))
+					name := t.plainText(t.call1(fn, e))
 					groups[name] = append(groups[name], e)
 				}
 				b := NewAttrs(len(groups))
@@ -230,7 +230,7 @@ func listBuiltins() []*Builtin {
 				b := NewAttrs(len(list.elems))
 				for i := len(list.elems) - 1; i >= 0; i-- { // backwards, because the first of equal names wins and the last one set counts
 					pair := t.Attrs(list.elems[i])
-					name := t.Text(t.need(pair, "name"))
+					name := t.plainText(t.need(pair, "name"))
 					b.add(name, t.need(pair, "value"), pair.Pos("value"))
 				}
 				return b.Done()
@@ -285,11 +285,11 @@ func sortList(t *Thread, args []Value) Value {
 	}
 	less := t.fnArg(args[0])
 	t.spend(32 * len(list.elems))
-	elems := slices.Clone(list.elems)
+	elems := make([]Value, len(list.elems))
+	for i, e := range list.elems {
+		elems[i] = t.Force(e)
+	}
 	if p, ok := less.(*Primitive); ok && p.builtin.Name == "lessThan" && len(p.args) == 0 {
-		for i, e := range elems {
-			elems[i] = t.Force(e)
-		}
 		mergeSort(elems, func(x, y Value) bool { return t.less(x, y, t.Pos()) })
 		return &List{elems}
 	}

@@ -100,14 +100,14 @@ func pathBuiltins() []*Builtin {
 					set := t.Attrs(e)
 					entry := SearchEntry{Path: t.stringArg(t.need(set, "path")).s}
 					if prefix, found := set.Get("prefix"); found {
-						entry.Prefix = t.Text(prefix)
+						entry.Prefix = t.plainText(prefix)
 					}
 					entries = append(entries, entry)
 				}
-				return t.findInSearchPath(entries, t.Text(args[1]), t.Pos())
+				return t.findInSearchPath(entries, t.plainText(args[1]), t.Pos())
 			}},
 		{Name: "getEnv", Args: []string{"name"}, Doc: "The value of an environment variable, \"\" if it is not set or may not be known.",
-			Fn: func(t *Thread, args []Value) Value { return Str(t.ev.opts.Getenv(t.Text(args[0]))) }},
+			Fn: func(t *Thread, args []Value) Value { return Str(t.ev.opts.Getenv(t.plainText(args[0]))) }},
 	}
 }
 
@@ -205,7 +205,7 @@ func storeBuiltins() []*Builtin {
 				if t.ev.store != nil {
 					return t.addText(t.plainText(args[0]), t.Str(args[1]))
 				}
-				name, content := t.Text(args[0]), t.Str(args[1])
+				name, content := t.plainText(args[0]), t.Str(args[1])
 				if t.ev.opts.ToFile == nil {
 					t.Unsupported("builtins.toFile: this evaluation makes no files")
 				}

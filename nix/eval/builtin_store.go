@@ -257,7 +257,7 @@ func (t *Thread) contextOf(name string, v Value) (elems []string) {
 			t.Throw("tried to add derivation output context of '%s', which is not a derivation, to a string", name)
 		}
 		for _, o := range list {
-			elems = append(elems, "!"+t.Text(o)+"!"+name)
+			elems = append(elems, "!"+t.plainText(o)+"!"+name)
 		}
 	}
 	return elems

@@ -51,27 +51,30 @@ func stringBuiltins() []*Builtin {
 			Doc: "The parts of a string between the matches of an extended POSIX regular expression, and for each match the list of its groups.",
 			Fn: func(t *Thread, args []Value) Value {
 				re, s := t.regex(args[0]), t.Str(args[1])
-				var parts []Value
+				var parts []Value // without the context of s, as in Nix
 				t.spend(wideBytes * len(s.s))
 				re.split(s.s, func(before string, groups []*string) {
 					t.step()
 					t.checkSize(len(parts), maxListSize)
-					parts = append(parts, StrContext(before, s.ctx))
+					parts = append(parts, Str(before))
 					if groups != nil {
 						parts = append(parts, groupList(groups[1:]))
 					}
 				})
+				if len(parts) == 1 {
+					return NewList(s) // which keeps its context
+				}
 				return NewList(parts...)
 			}},
 		{Name: "compareVersions", Args: []string{"x", "y"},
 			Doc: "-1 if version x is older than y, 1 if it is newer, else 0. Numbers are compared as numbers; pre comes before everything.",
 			Fn: func(t *Thread, args []Value) Value {
-				return MakeInt(int64(compareVersions(t.Text(args[0]), t.Text(args[1]))))
+				return MakeInt(int64(compareVersions(t.plainText(args[0]), t.plainText(args[1]))))
 			}},
 		{Name: "splitVersion", Args: []string{"s"}, Doc: "The components of a version: runs of digits and of letters.",
 			Fn: func(t *Thread, args []Value) Value {
 				var parts []string
-				for rest := t.Text(args[0]); ; {
+				for rest := t.plainText(args[0]); ; {
 					var part string
 					if part, rest = nextVersionPart(rest); part == "" {
 						return StringList(parts...)
@@ -84,7 +87,7 @@ func stringBuiltins() []*Builtin {
 		{Name: "parseDrvName", Args: []string{"s"},
 			Doc: "Splits a package name at the first dash that a digit or other non-letter follows: { name = \"nix\"; version = \"2.31\"; }.",
 			Fn: func(t *Thread, args []Value) Value {
-				name, version := parseDrvName(t.Text(args[0]))
+				name, version := parseDrvName(t.plainText(args[0]))
 				return NewAttrs(2).Set("name", Str(name)).Set("version", Str(version)).Done()
 			}},
 	}
@@ -115,7 +118,7 @@ const maxRegex = 1 << 16
 // regex returns the compiled form of a regular expression. It compiles each one once,
 // since programs match in loops.
 func (t *Thread) regex(v Value) *posixRegex {
-	text := t.Text(v)
+	text := t.plainText(v)
 	if re := t.ev.regexes[text]; re != nil {
 		return re
 	}

@@ -143,11 +143,16 @@ func (s *pathStep) resolve(t *Thread, e *env) string {
 		return s.name
 	}
 	v := t.value(s.expr, e)
-	str, ok := v.(*String)
+	return t.attrName(s.place, v)
+}
+
+// attrName returns the computed name of an attribute.
+func (t *Thread) attrName(pos syntax.Pos, v Value) string {
+	s, ok := v.(*String)
 	if !ok {
-		t.wrongType(s.place, v, "a string as the name of an attribute")
+		t.wrongType(pos, v, "a string as the name of an attribute")
 	}
-	return str.s
+	return t.withoutContext(pos, s)
 }
 
 // selectNode is base.path, or base.path or fallback.
@@ -403,19 +408,16 @@ func (n *attrsNode) withDynamic(t *Thread, set *Attrs, e *env) Value {
 		if _, isNull := v.(Null); isNull {
 			continue // ${null} = … defines nothing
 		}
-		s, ok := v.(*String)
-		if !ok {
-			t.wrongType(d.place, v, "a string as the name of an attribute")
-		}
-		first, again := seen[s.s]
-		if i := set.shape.find(s.s); i >= 0 {
+		name := t.attrName(d.place, v)
+		first, again := seen[name]
+		if i := set.shape.find(name); i >= 0 {
 			first, again = set.shape.posAt(i), true
 		}
 		if again {
-			t.Fail(d.place, "dynamic attribute '%s' already defined at %s", s.s, first)
+			t.Fail(d.place, "dynamic attribute '%s' already defined at %s", name, first)
 		}
-		seen[s.s] = d.place
-		b.add(s.s, d.val.delay(t, e), d.place)
+		seen[name] = d.place
+		b.add(name, d.val.delay(t, e), d.place)
 	}
 	return b.Done()
 }

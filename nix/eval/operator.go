@@ -158,7 +158,11 @@ func (n *addNode) eval(t *Thread, e *env) Value {
 		return cleanPath(string(a) + s.s)
 	}
 	a := t.coerce(x, inAddition, n.x.pos())
-	b := t.coerce(t.value(n.y, e), inAddition, n.y.pos())
+	how := inAddition
+	if _, ok := x.(*Attrs); ok {
+		how = inPath // only a string makes a source of a path that is added to it
+	}
+	b := t.coerce(t.value(n.y, e), how, n.y.pos())
 	t.grow(len(a.s)+len(b.s), len(a.s)+len(b.s))
 	return concatStrings(a, b)
 }

@@ -1,0 +1,73 @@
+package eval_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A difference is one between this evaluator and Nix 2.8 that is meant.
+type difference struct {
+	what   string         // for the page
+	why    string         // likewise
+	where  *regexp.Regexp // the row
+	theirs *regexp.Regexp // the verdict of Nix
+	ours   *regexp.Regexp
+}
+
+func re(text string) *regexp.Regexp { return regexp.MustCompile(text) }
+
+// differences lists all that TestCoverage and TestRandomPrograms may find.
+var differences = []difference{
+	{"An integer that overflows is an error.", "As newer Nix; 2.8 wraps around.",
+		re(``), re(``), re(`^error: .*integer overflow`)},
+	{"`toJSON` writes a float as a float: `-2.0`.", "As newer Nix; 2.8 writes `-2`.",
+		re(`^toJSON$`), re(`^'-?\d+'$`), re(`^'-?\d+\.0'$`)},
+	{"`ceil` and `floor` return an integer as it is.", "As newer Nix; 2.8 goes by way of a float, which loses the last digits.",
+		re(`^(ceil|floor)$`), re(`^-9223372036854775808$`), re(`^9223372036854775807$`)},
+	{"`filter` and `sort` do not look at the function if the list is empty.", "As newer Nix.",
+		re(`^(filter|sort)$`), re(`^error: value is .* while a function was expected`), re(`^\[  \]$`)},
+	{"`filterSource` takes a set with `__functor`.", "As newer Nix.",
+		re(`^filterSource$`), re(`not a function but a set`), re(`^'/nix/store`)},
+	{"The pipes `|>` and `<|` are part of the language.", "In newer Nix, behind an experimental feature.",
+		re(`^literals$`), re(`^error: syntax error`), re(`^2$`)},
+	{"`<nix/fetchurl.nix>` is not built in.", "It only serves to fetch, which this evaluator does not do.",
+		re(`^literals$`), re(`^path:.*fetchurl.nix$`), re(`^caught$`)},
+	{"A path may have two slashes in a row.", "Nix takes them only beside an interpolation.",
+		re(`^literals$`), re(`unexpected PATH_END`), re(`^path:`)},
+	{"The same builtin function in two lists is equal to itself.", "In Nix it is equal only if both took it from the same variable.",
+		re(`^\[ \$ \] == \[ @ \]$`), re(`^false$`), re(`^true$`)},
+	{"Nothing is built during the evaluation: for `pathExists` there is nothing in the output of a derivation.", "The definition of a container names programs that are installed later.",
+		re(`^pathExists$`), re(`is required to build`), re(`^false$`)},
+	{"A source cannot have a name that ends in `.drv`.", "Only files of derivations have such names.",
+		re(`^(filterSource|path)$`), re(`\.drv`), re(`ends in .drv`)},
+}
+
+// foundDifferences has an example of each difference that was seen.
+type foundDifferences map[string]string
+
+// explain reports whether a difference is a known one.
+func (f foundDifferences) explain(row, text string, ours, theirs verdict) bool {
+	for _, d := range differences {
+		if d.where.MatchString(row) && d.theirs.MatchString(theirs.String()) && d.ours.MatchString(ours.String()) {
+			if f[d.what] == "" {
+				f[d.what] = text
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func (f foundDifferences) page(added []string) string {
+	var b strings.Builder
+	b.WriteString("# Where the language differs from Nix 2.8\n\n" +
+		"A test evaluates some 90,000 expressions with this evaluator and with Nix 2.8: each builtin with each type of argument at each place, " +
+		"and each form of the language. They agree in values, contexts, and which errors `tryEval` catches, but for this. " +
+		"Where versions of Nix differ, this evaluator follows 2.36.\n\n| here | why | example |\n|---|---|---|\n")
+	for _, d := range differences {
+		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", d.what, d.why, strings.ReplaceAll(f[d.what], "|", `\|`))
+	}
+	b.WriteString("\nBuiltins of newer Nix, which 2.8 has not: `" + strings.Join(added, "`, `") + "`.\n")
+	return b.String()
+}
