@@ -97,7 +97,8 @@ func listBuiltins() []*Builtin {
 			}},
 		{Name: "elemAt", Args: []string{"list", "n"}, Doc: "The element with index n, counted from 0.",
 			Fn: func(t *Thread, args []Value) Value {
-				list, n := t.List(args[0]), t.Int(args[1])
+				n := t.Int(args[1])
+				list := t.List(args[0])
 				if n < 0 || n >= int64(len(list.elems)) {
 					t.Throw("'builtins.elemAt' called with index %d on a list of size %d", n, len(list.elems))
 				}
@@ -191,7 +192,7 @@ func listBuiltins() []*Builtin {
 				pred := t.fnArg(args[0])
 				var right, wrong []Value
 				for _, e := range list.elems {
-					if t.boolResult(t.call1(pred, e)) {
+					if e = t.Force(e); t.boolResult(t.call1(pred, e)) {
 						right = append(right, e)
 					} else {
 						wrong = append(wrong, e)
