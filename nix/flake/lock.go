@@ -93,7 +93,39 @@ func readLock(t *eval.Thread, files eval.FS, dir string) lockNode {
 	if !ok || root == nil {
 		return lockNode{}
 	}
+	file.check(t, name)
 	return lockNode{file: &file, node: root, dir: dir}
+}
+
+// maxInputs limits the inputs of a lock, each counted as often as a path leads to it: a
+// small file can describe more than any machine holds.
+const maxInputs = 10_000
+
+// check rejects a lock whose inputs are too many, or lead back to themselves.
+func (f *LockFile) check(t *eval.Thread, file string) {
+	counts := map[string]int{} // of the paths below a node; -1 while they are counted
+	var count func(key string, depth int) int
+	count = func(key string, depth int) (n int) {
+		if known, ok := counts[key]; ok && known >= 0 {
+			return known
+		} else if ok || depth > maxDepth {
+			t.Throw("%s: inputs of inputs nest more than %d levels deep; does %q lead back to itself?", file, maxDepth, key)
+		}
+		counts[key] = -1
+		if node := f.Nodes[key]; node != nil {
+			for _, edge := range node.Inputs {
+				n = min(n+1, maxInputs+1)
+				if edge.Node != "" {
+					n = min(n+count(edge.Node, depth+1), maxInputs+1)
+				}
+			}
+		}
+		counts[key] = n
+		return n
+	}
+	if count(f.Root, 0) > maxInputs {
+		t.Throw("%s has more than %d inputs, counted with those of inputs; lock it again, with follows for what they share", file, maxInputs)
+	}
 }
 
 // input returns the node of an input.
@@ -101,7 +133,8 @@ func (n lockNode) input(name string) (lockNode, bool) {
 	if n.file == nil {
 		return lockNode{}, false
 	}
-	key, ok := n.resolve(n.node.Inputs[name], 0)
+	steps := 0
+	key, ok := n.resolve(n.node.Inputs[name], &steps)
 	if !ok {
 		return lockNode{}, false
 	}
@@ -110,22 +143,22 @@ func (n lockNode) input(name string) (lockNode, bool) {
 }
 
 // resolve returns the key of the node that an input names, either itself or by the path
-// of the input that it follows.
-func (n lockNode) resolve(e Edge, depth int) (string, bool) {
+// of the input that it follows. It counts the steps: what is followed may follow others.
+func (n lockNode) resolve(e Edge, steps *int) (string, bool) {
 	if e.Node != "" {
 		return e.Node, true
 	}
-	if depth > maxDepth || e.Follows == nil {
+	if e.Follows == nil {
 		return "", false
 	}
 	key := n.file.Root
 	for _, step := range e.Follows {
 		node := n.file.Nodes[key]
-		if node == nil {
+		if *steps++; node == nil || *steps > maxInputs {
 			return "", false
 		}
 		var ok bool
-		if key, ok = n.resolve(node.Inputs[step], depth+1); !ok {
+		if key, ok = n.resolve(node.Inputs[step], steps); !ok {
 			return "", false
 		}
 	}
