@@ -111,9 +111,9 @@ func (p *phrase) smaller() (all []*phrase) {
 }
 
 // The types of phrases are letters: int, string, bool, path, lists of anything, ints and
-// strings; set, functions of one and two arguments; anything; and v, which may fail.
+// strings; set, functions of one and two arguments; x is anything, v may fail, n names attributes.
 var shortest = map[byte]string{
-	'i': `1`, 's': `"s"`, 'b': `true`, 'p': `./d`, 'l': `[ ]`, 'I': `[ 1 ]`, 'S': `[ "s" ]`, 'a': `{ }`, 'f': `(x: x)`, 'g': `(x: y: x)`, 'x': `null`, 'v': `(throw "t")`,
+	'i': `1`, 's': `"s"`, 'b': `true`, 'p': `./d`, 'l': `[ ]`, 'I': `[ 1 ]`, 'S': `[ "s" ]`, 'a': `{ }`, 'f': `(x: x)`, 'g': `(x: y: x)`, 'x': `null`, 'v': `(throw "t")`, 'n': `"n"`,
 }
 
 // productions are forms of each type. Of a % and a letter, a phrase of that type is made;
@@ -136,16 +136,17 @@ var productions = map[byte][]string{
 		`map (x: (builtins.tryEval x).value) %l`, `(builtins.match "([a-z]+)(.*)" %s)`},
 	'I': {`[ ]`, `[ 1 2 3 ]`, `[ %i ]`, `[ %i %i ]`, `(%I ++ %I)`, `map (x: x + %i) %I`, `builtins.genList (x: x * %i) 3`, `builtins.sort builtins.lessThan %I`, `builtins.sort (x: y: y < x) %I`, `builtins.filter (x: x > %i) %I`},
 	'S': {`[ ]`, `[ "a" "b" ]`, `[ %s ]`, `[ %s %s ]`, `builtins.attrNames %a`, `map (x: x + %s) %S`, `map toString %l`, `builtins.splitVersion %s`, `builtins.sort builtins.lessThan %S`, `builtins.filter builtins.isString (builtins.split %s %s)`},
-	'a': {`{ }`, `{ a = %x; }`, `{ a = %i; b = %x; }`, `{ a = %v; b = %i; }`, `{ a.b.c = %i; a.d = %x; }`, `rec { a = %i; b = a; c = %x; }`, `{ ${%s} = %x; a = 2; }`, `{ "${%s}" = %v; }`, `(%a // %a)`, `(%a // { a = %i; })`,
+	'a': {`{ }`, `{ a = %x; }`, `{ a = %i; b = %x; }`, `{ a = %v; b = %i; }`, `{ a.b.c = %i; a.d = %x; }`, `rec { a = %i; b = a; c = %x; }`, `{ ${%n} = %x; a = 2; }`, `{ "${%n}" = %v; }`, `(%a // %a)`, `(%a // { a = %i; })`,
 		`{ inherit (%a) a; }`, `rec { inherit (%a) a b; c = a; }`, `builtins.mapAttrs (n: v: %x) %a`, `builtins.mapAttrs (n: v: [ n v ]) %a`, `removeAttrs %a %S`, `builtins.intersectAttrs %a %a`,
 		`builtins.listToAttrs [ { name = %s; value = %x; } { name = "a"; value = %v; } ]`, `builtins.groupBy (x: toString x) %I`, `builtins.zipAttrsWith (n: vs: %x) [ %a %a ]`, `builtins.zipAttrsWith (n: vs: vs) [ %a %a ]`,
 		`builtins.tryEval %x`, `builtins.functionArgs %f`, `builtins.parseDrvName %s`, `builtins.getContext %s`, `builtins.fromJSON "{\"a\": {\"b\": 1.5}}"`, `{ a = %a; }.a`, `(with %a; { inherit b; })`, `{ __functor = self: x: %x; a = %i; }`,
-		`builtins.partition (x: x < %i) %I`, `{ type = "derivation"; outPath = %s; a = %x; }`, `(let b = %x; in { inherit b; c.${%s} = b; })`},
+		`builtins.partition (x: x < %i) %I`, `{ type = "derivation"; outPath = %s; a = %x; }`, `(let b = %x; in { inherit b; c.${%n} = b; })`},
 	'f': {`(x: x)`, `(# : %x)`, `(x: x + 1)`, `(x: [ x %x ])`, `toString`, `({ a, ... }: a)`, `({ a ? %i, ... }@x: [ a x ])`, `(x@{ b ? %x, ... }: b)`, `(%g %x)`, `{ __functor = self: x: [ x %x ]; }`, `builtins.typeOf`, `(builtins.add %i)`, `(x: throw "t")`,
 		`({ a, b ? a.b or %x }: b)`},
 	'g': {`(x: y: x)`, `(x: y: y)`, `(x: y: [ x y ])`, `builtins.add`, `(x: y: x + y)`, `(x: { a ? %x, ... }: a)`, `builtins.seq`},
 	'x': {`null`, `1.5`, `%i`, `%s`, `%b`, `%l`, `%a`, `%f`, `%p`, `%i`, `%s`, `%l`, `%a`, `(builtins.seq %x %x)`, `(builtins.deepSeq %x %x)`, `(builtins.tryEval %v).value`, `(builtins.head %l)`, `(%f %x)`, `(%g %x %x)`, `%v`, `builtins.unsafeGetAttrPos "a" %a`,
 		`builtins.addErrorContext "c" %x`, `builtins.fromJSON (builtins.toJSON %x)`, `builtins.fromTOML "a = [1, 2.5]"`},
+	'n': {`"a"`, `"b c"`, `(toString 1)`, `"${"a"}d"`, `(builtins.head [ "a" %v ])`, `(throw "t")`, `null`, `1`, `ctx`},
 	'v': {`(throw %s)`, `(assert %b; %x)`, `(abort "a")`, `(%x + 1)`, `(%a).missing`, `(builtins.head %l)`, `undefined.a or 1`},
 }
 
@@ -182,7 +183,7 @@ func (g *grammar) make(kind byte, depth int) *phrase {
 }
 
 // bound are variables of most types.
-var bound = map[byte]string{'i': `a`, 's': `x`, 'b': `(a == 1)`, 'p': `./file.nix`, 'l': `[ b c ]`, 'I': `[ a ]`, 'S': `[ x ]`, 'a': `c`, 'f': `(a: b)`, 'g': `(a: b: c)`, 'x': `b`, 'v': `b`}
+var bound = map[byte]string{'i': `a`, 's': `x`, 'b': `(a == 1)`, 'p': `./file.nix`, 'l': `[ b c ]`, 'I': `[ a ]`, 'S': `[ x ]`, 'a': `c`, 'f': `(a: b)`, 'g': `(a: b: c)`, 'x': `b`, 'v': `b`, 'n': `"b"`}
 
 // scopes are forms for every type: %_ is a phrase of the type that is wanted.
 var scopes = []string{
