@@ -16,6 +16,7 @@ func TestTopAtATerminal(t *testing.T) {
 	s.Write("nix2gpu.nix", `{
   services.custom."busy" = { enable = true; command = [ "bash" "-c" "while :; do :; done" ]; };
   services.custom."calm" = { enable = true; command = "sleep infinity"; };
+  services.custom."wide" = { enable = true; command = [ "python3" "-c" "import threading as t; keep = [open('/dev/null') for _ in range(20)]; [t.Thread(target=t.Event().wait).start() for _ in range(4)]; t.Event().wait()" ]; };
 }`)
 	run := s.Start("up")
 	run.WaitLine("all services healthy")
@@ -26,14 +27,21 @@ func TestTopAtATerminal(t *testing.T) {
 	if !testkit.Eventually(func() bool { return share.MatchString(tm.Output()) }) {
 		t.Fatalf("a share of the processor never appears:\n%s", tm.Output())
 	}
-	tm.Press("m")
-	tm.WaitFor("sorted by memory")
-	tm.Press("c")
-	tm.WaitFor("sorted by cpu")
-	page := tm.WaitFor("sorted by cpu") // the next one
-	if busy, calm := strings.Index(page, "busy "), strings.Index(page, "calm "); busy < 0 || calm < busy {
-		t.Errorf("sorted by CPU it shows\n%s", page)
+	for _, k := range []struct{ key, order, first string }{
+		{"m", "memory", "wide"}, {"c", "cpu", "busy"}, {"t", "threads", "wide"}, {"n", "name", "busy"}, {"f", "files", "wide"}, {"g", "gpu", "busy"},
+	} {
+		tm.Press(k.key)
+		head := "sorted by " + k.order + " (keys"
+		tm.WaitFor(head)
+		page := tm.WaitFor(head) // the next one is whole
+		for _, name := range []string{"busy", "calm", "wide"} {
+			if first, at := strings.Index(page, k.first+" "), strings.Index(page, name+" "); at < first || first < 0 {
+				t.Errorf("sorted by %s it shows\n%s", k.order, page)
+			}
+		}
 	}
+	tm.Press("x") // which chooses nothing
+	tm.WaitFor("sorted by gpu")
 	tm.Press("q")
 	tm.WaitFor("ends with 0")
 	tm.Wait()

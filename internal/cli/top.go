@@ -209,6 +209,8 @@ func (t *topView) show(ctx context.Context, interval time.Duration) error {
 		case errors.Is(err, control.ErrNotRunning):
 			fmt.Fprintln(t.env.Stderr, "the project ended")
 			return nil
+		case ctx.Err() != nil: // Ctrl-C, as below
+			return nil
 		case err != nil:
 			return err
 		}
