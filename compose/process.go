@@ -293,9 +293,9 @@ func (r *one) availability(proc *project.Process) {
 			r.l.fail(n.pos, "restart must be no, on_failure, always, exit_on_failure or unless_stopped, not %q", n.text)
 		}
 	}
-	backoff := f.number("backoff_seconds", 1, 0, 1<<20)
+	backoff := f.number("backoff_seconds", 1, 1, 1<<20)
 	if proc.Restart.Policy != project.RestartNo {
-		proc.Restart.Delay = project.For(time.Duration(max(backoff, 1)) * time.Second)
+		proc.Restart.Delay = project.For(time.Duration(backoff) * time.Second)
 	}
 	proc.Restart.Max = f.number("max_restarts", 0, 0, 1<<30)
 	proc.ExitOnEnd = f.boolean("exit_on_end")
@@ -372,6 +372,9 @@ func (r *one) httpCheck(n *node) *project.HTTPCheck {
 		Status: f.number("status_code", 200, 100, 599),
 		Port:   f.number("num_port", 0, 0, 65535),
 	}
+	if s := strings.ToLower(check.Scheme); s != "" && s != "http" && s != "https" {
+		r.l.fail(f.pos("scheme"), "scheme must be http or https, not %q", check.Scheme)
+	}
 	if f.get("port") != nil {
 		port, err := asInt(r.render("port", f.text("port", "")), 1, 65535)
 		if err != nil {
@@ -381,7 +384,7 @@ func (r *one) httpCheck(n *node) *project.HTTPCheck {
 	}
 	if check.Port == 0 {
 		check.Port = 80
-		if check.Scheme == "https" {
+		if strings.EqualFold(check.Scheme, "https") {
 			check.Port = 443
 		}
 	}

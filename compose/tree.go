@@ -239,9 +239,9 @@ func asBool(s string) (bool, error) {
 }
 
 func asInt(s string, low, high int) (int, error) {
-	n, err := strconv.Atoi(strings.TrimSpace(s))
-	if err != nil || n < low || n > high {
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 0, 64) // 0o17, 017 and 0xf are 15, as in process-compose
+	if err != nil || n < int64(low) || n > int64(high) {
 		return 0, fmt.Errorf("must be a whole number from %d to %d, not %q", low, high, s)
 	}
-	return n, nil
+	return int(n), nil
 }

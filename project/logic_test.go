@@ -155,6 +155,19 @@ func TestValidate(t *testing.T) {
   hint: give one of them another port`,
 		},
 		{
+			name: "bytes", lines: []string{"a", "b"},
+			change: func(p *project.Project) {
+				p.Processes["a"].Env = map[string]project.Value{"A": {Text: project.Lit("\xff")}, "B": {Text: project.Lit("\x00")}, "C": {Text: project.Lit("é")}}
+				p.Processes["b"].Files = []project.File{{Path: project.Lit("/x"), Content: project.Lit("\x00")}, {Path: project.Lit("/y"), Content: project.Lit("\xe9")}}
+			},
+			want: `nix2gpu.nix:1:1: env A of "a" is not UTF-8
+  hint: write it in UTF-8, or let the program read it from a file
+nix2gpu.nix:1:1: env B of "a" holds a zero byte, which no program can be given
+  hint: remove it
+nix2gpu.nix:2:1: a file of "b" is not UTF-8
+  hint: write it in UTF-8, or let the program read it from a file`,
+		},
+		{
 			name: "ports in networks apart", lines: []string{"a", "b", "c"},
 			change: func(p *project.Project) {
 				for id, s := range p.Services {

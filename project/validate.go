@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -59,7 +60,37 @@ func (p *Project) Validate() error {
 	found.checkSecrets(p)
 	found.checkPorts(p)
 	found.checkLogFiles(p)
+	found.checkTexts(p)
 	return found.asError()
+}
+
+// checkTexts finds bytes that would not be the same where the project runs: it travels as
+// JSON, and no argument or variable holds a zero byte.
+func (e *Errors) checkTexts(p *Project) {
+	p.EachText(func(o Owner, t *Text) {
+		for _, part := range *t {
+			foreign := !utf8.ValidString(part.Literal)
+			if !foreign && (o.Field == "files" || !strings.Contains(part.Literal, "\x00")) {
+				continue
+			}
+			what, of, pos, service := strings.TrimSpace(o.Field+" "+o.Name), cmp.Or(o.File, p.Name), Pos{}, ID("")
+			if o.Field == "files" {
+				what = "a file"
+			}
+			if proc := p.Processes[o.Process]; proc != nil {
+				of, service = p.label(proc.Service), proc.Service
+				if s := p.Services[service]; s != nil {
+					pos = s.OptionPos(o.Field)
+				}
+			}
+			if foreign {
+				e.add(pos, service, "write it in UTF-8, or let the program read it from a file", "%s of %q is not UTF-8", what, of)
+			} else {
+				e.add(pos, service, "remove it", "%s of %q holds a zero byte, which no program can be given", what, of)
+			}
+			return
+		}
+	})
 }
 
 // label returns the label of a service, or its id if it has none.

@@ -1,9 +1,11 @@
 package safeyaml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -39,6 +41,10 @@ func Read(text []byte, build func(root ast.Node)) (err error) {
 	if len(text) > MaxBytes {
 		return &Error{Msg: fmt.Sprintf("is larger than %d MiB", MaxBytes>>20)}
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if err := notUTF8(text); err != nil { // the parser would put another character in its place
+		return err
+	}
 	// The parser recurses without a limit, so deep nesting is refused before it runs.
 	if nesting(text) > 10*MaxDepth {
 		return &Error{Msg: fmt.Sprintf("nests more than %d levels deep", MaxDepth)}
@@ -68,6 +74,22 @@ func Read(text []byte, build func(root ast.Node)) (err error) {
 	}
 	build(root)
 	return nil
+}
+
+// notUTF8 says where the first byte is that is no part of a character; nil if there is none.
+func notUTF8(text []byte) error {
+	if utf8.Valid(text) {
+		return nil
+	}
+	for line := 1; ; line++ {
+		row, rest, _ := bytes.Cut(text, []byte("\n"))
+		for at, r := range string(row) {
+			if _, size := utf8.DecodeRune(row[at:]); r == utf8.RuneError && size == 1 {
+				return &Error{Line: line, Col: utf8.RuneCount(row[:at]) + 1, Msg: "is not UTF-8: save the file in that encoding"}
+			}
+		}
+		text = rest
+	}
 }
 
 // nesting returns an upper bound of the depth that a text reaches on one line, or by

@@ -42,6 +42,9 @@ func TestRead(t *testing.T) {
 		"most values":      {"- x\n" + strings.Repeat("- x\n", safeyaml.MaxValues-2), ""},
 		"too many values":  {"- x\n" + strings.Repeat("- x\n", safeyaml.MaxValues-1), "50000:3: more than 50000 values, with aliases written out"},
 		"two documents":    {"a: 1\n---\nb: 2\n", "3:2: a file must hold one document only, and this is a second one"},
+		"a byte order":     {"\ufeffa: 1\n", ""},
+		"UTF-16":           {"\xff\xfea\x00", "1:1: is not UTF-8: save the file in that encoding"},
+		"Latin-1":          {"é: 1\nb: é \xe9\n", "2:6: is not UTF-8: save the file in that encoding"},
 		"not closed":       {"a: [1\n", "1:4: sequence end token ']' not found"},
 		"of the library's": {"a: !!x\n b: 1\n- c", "3:1: non-map value is specified"},
 	} {

@@ -144,6 +144,12 @@ func (c *cursor) line() ([]byte, bool, error) {
 			continue
 		}
 		if !c.over() {
+			if c.lost && c.limit >= 0 { // it was the last one that is wanted
+				closeAll(c.files)
+				c.files, c.buf, c.pos = nil, nil, 0
+				c.gone, c.lost = true, false
+				continue
+			}
 			return nil, false, nil
 		}
 		// Lines may have come after we read and before we found that it is over.

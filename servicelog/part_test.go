@@ -142,6 +142,37 @@ func TestGapOfClosedFiles(t *testing.T) {
 	}
 }
 
+// So does one of the run before the last, whose last file is removed.
+func TestGapOfThePreviousRun(t *testing.T) {
+	dir := t.TempDir()
+	var before strings.Builder
+	before.WriteString("2026-11-22T10:00:00.000000000Z nix2gpu F start pid=1 restart=0\n")
+	for range 3000 {
+		before.WriteString("2026-11-22T10:00:00.000000001Z stdout F " + strings.Repeat("x", 100) + "\n")
+	}
+	for name, text := range map[string]string{"a.log.1": before.String(), "a.log": "2026-11-22T10:00:01.000000000Z nix2gpu F start pid=2 restart=1\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines, gaps := 0, 0
+	for rec, err := range (&Reader{dir: dir, most: -1}).Records(t.Context(), Query{Previous: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, gap := rec.Gap(); gap {
+			gaps++
+		} else if lines++; lines == 1 {
+			if err := os.Remove(filepath.Join(dir, "a.log.1")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if gaps != 1 || lines == 0 || lines >= 3000 {
+		t.Errorf("%d lines and %d gaps", lines, gaps)
+	}
+}
+
 // Where too many are open, a comparison with a packed part closes what is compared. The next
 // comparison opens it again.
 func TestSamePartWhileFewAreOpen(t *testing.T) {
