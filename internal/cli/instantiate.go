@@ -204,7 +204,11 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 		return &invalid{dir, err}
 	}
 	if in.parse {
-		fmt.Fprintln(env.Stdout, syntax.Print(tree))
+		// A function is only looked at, but names that it does not know are found.
+		if _, err := ev.EvalExpr(ctx, &syntax.Lambda{Arg: "_", Body: tree}, dir, nil); err != nil {
+			return evalFailed(err)
+		}
+		fmt.Fprintln(env.Stdout, syntax.Normal(tree, dir, env.Getenv("HOME")))
 		return nil
 	}
 	attrs := in.attrs

@@ -1,7 +1,6 @@
 package eval_test
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 )
@@ -72,7 +71,7 @@ func (f foundDifferences) page(added []string) string {
 		"and each form of the language. They agree in values, contexts, and which errors `tryEval` catches, but for this. " +
 		"Where versions of Nix differ, this evaluator follows 2.36.\n\n| here | why | example |\n|---|---|---|\n")
 	for _, d := range differences {
-		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", d.what, d.why, strings.ReplaceAll(f[d.what], "|", `\|`))
+		b.WriteString("| " + strings.ReplaceAll(d.what, "|", `\|`) + " | " + d.why + " | `" + strings.ReplaceAll(f[d.what], "|", `\|`) + "` |\n")
 	}
 	b.WriteString("\nBuiltins of newer Nix, which 2.8 has not: `" + strings.Join(added, "`, `") + "`.\n")
 	return b.String()
