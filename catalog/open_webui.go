@@ -24,6 +24,9 @@ var openWebUI = ServiceType{
 		dir:   "{data}", // where it keeps the key that it makes
 		ready: ready{listener: "web", http: "/health", slow: true},
 		finish: func(in *tableInstance, main *project.Process) {
+			if !in.Has("environment", "OFFLINE_MODE") {
+				main.Doing = "downloading a model for searches unless it is there"
+			}
 			if key := in.secretText(in.Config, "secretKey", "secretKey"); key != nil {
 				main.Env["WEBUI_SECRET_KEY"] = project.Value{Text: key, Secret: true}
 			}

@@ -56,4 +56,20 @@ func TestDownloadsAreSaid(t *testing.T) {
 	if doing := p.Processes["ollama.a-setup"].Doing; !strings.Contains(doing, "downloading the model llama3.2:1b") {
 		t.Errorf("meanwhile it says %q", doing)
 	}
+	for definition, want := range map[string]string{
+		`vllm.a = { enable = true; model = "some/model"; };`:                    "downloading the model some/model unless it is there, and loading it",
+		`vllm.a = { enable = true; model = "/models/own"; };`:                   "loading the model /models/own",
+		`open-webui.a.enable = true;`:                                           "downloading a model for searches unless it is there",
+		`open-webui.a = { enable = true; environment.OFFLINE_MODE = "True"; };`: "",
+	} {
+		p, err := generate(t, "t.nix", "{ services."+definition+" }")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range p.Services {
+			if doing := p.Processes[s.Main].Doing; doing != want {
+				t.Errorf("%s: meanwhile it says %q, want %q", definition, doing, want)
+			}
+		}
+	}
 }

@@ -1,6 +1,10 @@
 package catalog
 
-import "nix2gpu/project"
+import (
+	"strings"
+
+	"nix2gpu/project"
+)
 
 // vllm serves a language model.
 var vllm = ServiceType{
@@ -30,6 +34,11 @@ var vllm = ServiceType{
 		ready: ready{listener: "api", http: "/health", slow: true, guard: []string{"--ssl-certfile", "--root-path"}},
 		finish: func(in *tableInstance, main *project.Process) {
 			in.service.GPUs = &project.GPUs{All: true} // unless gpus says otherwise
+			if model := in.String("model"); strings.HasPrefix(model, "/") || strings.HasPrefix(model, ".") {
+				main.Doing = "loading the model " + model
+			} else {
+				main.Doing = "downloading the model " + model + " unless it is there, and loading it"
+			}
 			for variable, option := range map[string]string{"VLLM_API_KEY": "apiKey", "HF_TOKEN": "hfToken"} {
 				if text := in.secretText(in.Config, option, option+"File"); text != nil {
 					main.Env[variable] = project.Value{Text: text, Secret: true}

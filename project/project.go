@@ -250,7 +250,7 @@ type Process struct {
 	ID      ID     `json:"id"`
 	Service ID     `json:"service"`
 	Role    Role   `json:"role"`
-	Doing   string `json:"doing,omitempty"` // what a one-shot does, for people: "making the database cluster"
+	Doing   string `json:"doing,omitempty"` // what it does until it is done or ready, for people: "making the database cluster"
 
 	Command  Command          `json:"command"`
 	Env      map[string]Value `json:"env,omitempty"`

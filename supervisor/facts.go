@@ -141,7 +141,7 @@ func (c *core) probed(r *run, p control.Probe, news bool) {
 		s.probeReady = false
 		if !c.feed(s, Lost) && s.state == control.Starting && !s.noted {
 			s.noted = true
-			c.say(s, "not ready yet: "+s.whyUnready())
+			c.say(s, "not ready yet: "+s.amid(s.whyUnready()))
 			c.publish(s, s.state) // it is no change of state, but who waits may want to give up
 		}
 	}

@@ -113,6 +113,21 @@ func TestNotReadyYet(t *testing.T) {
 	})
 }
 
+// What takes its time says why, before its probe is asked and while that fails.
+func TestDoingUntilReady(t *testing.T) {
+	p := services("a: +probe")
+	p.Processes["a"].Doing = "downloading the model"
+	play(t, p, map[project.ID]any{"a": act{ready: -1}}, Options{}, func(s *scene) {
+		s.wantState("a", control.Starting, "downloading the model")
+		s.world.verdict(t, "a", control.Probe{Role: project.ReadinessProbe, Output: "status 503"}, true)
+		s.wantState("a", control.Starting, "downloading the model: readiness probe failed: status 503")
+		s.wantLines(`
+			0s starting process-compose with 1 service
+			0s a: starting
+			0s a: not ready yet: downloading the model: readiness probe failed: status 503`)
+	})
+}
+
 func TestSuccessCodes(t *testing.T) {
 	p := services("a: restart=on_failure", "b: restart=on_failure", "c: a=completed b=completed")
 	p.Processes["a"].SuccessCode = []int{3}

@@ -369,7 +369,7 @@ func (c *core) why(s *service) string {
 	case control.Starting:
 		v := s.verdict()
 		if v != nil && !v.OK {
-			return whyProbe(v)
+			return s.amid(whyProbe(v))
 		}
 		if s.process != nil && s.process.spawned && !s.process.up() {
 			return "its command launches the daemon"
@@ -378,6 +378,9 @@ func (c *core) why(s *service) string {
 			return "its startup probe has not passed yet"
 		}
 		if s.probed() {
+			if s.main.Doing != "" {
+				return s.main.Doing
+			}
 			return "its readiness probe has not passed yet"
 		}
 	case control.Unready:
@@ -547,6 +550,14 @@ func (s *service) whyUnready() string {
 		}
 	}
 	return "its probe fails"
+}
+
+// amid puts what a service may be doing until it is ready before why it is not.
+func (s *service) amid(why string) string {
+	if s.main.Doing == "" {
+		return why
+	}
+	return s.main.Doing + ": " + why
 }
 
 func whyProbe(p *control.Probe) string { return text(string(p.Role)+" probe failed", p.Output) }
