@@ -1,9 +1,9 @@
 package syntax
 
 import (
-	"cmp"
 	"path"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -175,7 +175,7 @@ func (w *normalPrinter) lambda(e *Lambda) {
 	if e.Formals != nil {
 		w.WriteString("{ ")
 		formals := slices.Clone(e.Formals.List)
-		slices.SortFunc(formals, func(a, b Formal) int { return cmp.Compare(a.Name, b.Name) })
+		sort.SliceStable(formals, func(i, j int) bool { return formals[i].Name < formals[j].Name })
 		for i, f := range formals {
 			if i > 0 {
 				w.WriteString(", ")
@@ -202,7 +202,7 @@ func (w *normalPrinter) lambda(e *Lambda) {
 // bindings writes what is inherited first, then the others, each in the order of names.
 func (w *normalPrinter) bindings(s *AttrSet) {
 	attrs := slices.Clone(s.Attrs)
-	slices.SortFunc(attrs, func(a, b Attr) int { return cmp.Compare(a.Name, b.Name) })
+	sort.SliceStable(attrs, func(i, j int) bool { return attrs[i].Name < attrs[j].Name })
 	inherit := func(begin string, has func(a *Attr) bool) {
 		found := false
 		for i := range attrs {
