@@ -105,7 +105,9 @@ in
     keyValue = args: format settings (lib.generators.toKeyValue (builtins.removeAttrs args [ "listToValue" ]));
     nixConf = _: format settings (lib.generators.toKeyValue { mkKeyValue = lib.generators.mkKeyValueDefault { } " = "; });
     javaProperties = _: format settings (lib.generators.toKeyValue { });
-  };
+    gitIni = _: format settings lib.generators.toGitINI;
+  } // lib.genAttrs [ "cdn" "configobj" "elixirConf" "hcl1" "hocon" "libconfig" "lua" "php" "plist" "pythonVars" "xml" ] (name:
+    no "formats.${name}" "is a format that only Nix writes here; write the text with pkgs.writeText");
 
   # Several packages as one: each program is taken from the first that has it.
   symlinkJoin = { name, paths, meta ? { }, ... }: lib.addMetaAttrs meta (prim.join name paths);
