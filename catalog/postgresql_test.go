@@ -70,6 +70,21 @@ func TestPostgreSQLStandby(t *testing.T) {
 	says("5433", "select count(*) from items where name = 'lamp'", "1")
 	run.Stop()
 
+	// Another server than the one that it was copied from is refused, and nothing is changed.
+	s.Write("nix2gpu.nix", "{ services = {\n"+services+`
+	  postgresql.other = {
+	    enable = true; port = 5434;
+	    authentication = "host replication copier 127.0.0.1/32 scram-sha-256";
+	    initialScript = "create role copier replication login password 'p ''w\\';";
+	  };
+	  postgresql.copy.standbyOf.port = 5434;
+	  postgresql.copy.depends_on.other = "ready";
+	}; }
+	`)
+	run = s.Start("up")
+	run.WaitLine("is a copy of another server than 127.0.0.1:5434")
+	run.Stop()
+
 	definition(`databases = [ "own" ];`)
 	run = s.Start("up")
 	run.WaitLine("all services healthy")

@@ -54,7 +54,7 @@ func initPostgres(ctx context.Context, o initOptions) error {
 	if err := checkVersion(ctx, o, strings.TrimSpace(string(have))); err != nil {
 		return err
 	}
-	if err := checkStandby(o); err != nil {
+	if err := checkStandby(ctx, o); err != nil {
 		return err
 	}
 	// The server insists on a private folder, and volumes often are not.
