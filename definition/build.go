@@ -366,32 +366,43 @@ func (b *builder) files() {
 // listens on loopback only.
 func (b *builder) exposedOnLoopback() {
 	for _, exposed := range b.project.Container.ExposedPorts {
-		number, _, _ := strings.Cut(exposed, "/")
-		var closed *project.Service
-		var at project.Port
-		open := false
+		first, last := portRange(exposed)
+		type listener struct {
+			svc *project.Service
+			pos project.Pos
+		}
+		closed, open := map[int]listener{}, map[int]bool{}
 		for _, id := range slices.Sorted(maps.Keys(b.project.Services)) {
 			svc := b.project.Services[id]
 			for _, port := range svc.Ports {
-				if strconv.Itoa(port.Port) != number || svc.Disabled {
-					continue
-				}
-				if onLoopback(port.Address) {
-					closed, at = svc, port
-				} else {
-					open = true
+				switch {
+				case port.Port < first || port.Port > last || svc.Disabled:
+				case onLoopback(port.Address):
+					closed[port.Port] = listener{svc, cmp.Or(port.Pos, svc.Pos)}
+				default:
+					open[port.Port] = true
 				}
 			}
 		}
-		if closed == nil || open {
-			continue
+		for _, number := range slices.Sorted(maps.Keys(closed)) {
+			if at := closed[number]; !open[number] {
+				b.notes = append(b.notes, note{b.position(at.pos), fmt.Sprintf("port %d is exposed, but %s listens on 127.0.0.1 only; set %s", number, at.svc.Label, listenOption(at.svc))})
+			}
 		}
-		pos := at.Pos
-		if pos == (project.Pos{}) {
-			pos = closed.Pos
-		}
-		b.notes = append(b.notes, note{b.position(pos), fmt.Sprintf("port %s is exposed, but %s listens on 127.0.0.1 only; set %s", number, closed.Label, listenOption(closed))})
 	}
+}
+
+// portRange returns the first and the last port of one that is exposed: "80/tcp",
+// "3000-3010/udp". The option has checked its form.
+func portRange(exposed string) (first, last int) {
+	ports, _, _ := strings.Cut(exposed, "/")
+	from, to, many := strings.Cut(ports, "-")
+	first, _ = strconv.Atoi(from)
+	if !many {
+		return first, first
+	}
+	last, _ = strconv.Atoi(to)
+	return first, last
 }
 
 // onLoopback reports whether only this machine reaches a service that listens on

@@ -17,24 +17,31 @@ func TestExposedOnLoopback(t *testing.T) {
 		services string
 		port     int
 		warned   bool
+		within   string // what is exposed, if it is not the port alone
 	}{
-		{`redis.a.enable = true;`, 6379, true},
-		{`redis.a = { enable = true; bind = "*"; };`, 6379, false},
-		{`redis.a = { enable = true; settings.bind = "0.0.0.0"; };`, 6379, false},
-		{`redis.a = { enable = true; bind = "*"; settings.bind = "127.0.0.2"; };`, 6379, true},
-		{`redis.a = { enable = true; bind = "*"; extraConfig = "bind ::1"; };`, 6379, true},
-		{`redis.a = { enable = true; settings.port = 7000; };`, 7000, true},
-		{`redis.a = { enable = true; settings.port = 7000; };`, 6379, false}, // no service has that port
-		{`nats-server.a = { enable = true; settings.host = "0.0.0.0"; };`, 4222, false},
-		{`nats-server.a = { enable = true; settings.monitor_port = 8222; };`, 8222, true},
-		{`nats-server.a = { enable = true; settings.http = "0.0.0.0:8222"; };`, 8222, false},
-		{`prometheus.a.enable = true;`, 9090, true},
-		{`rabbitmq.a = { enable = true; configItems."listeners.tcp.1" = ":::7001"; };`, 7001, false},
-		{`mysql.a = { enable = true; settings.server.bind_address = "*"; };`, 3306, false},
-		{`memcached.a = { enable = true; startArgs = [ "-l" "0.0.0.0" ]; };`, 11211, false},
+		{services: `redis.a = { enable = true; port = 3005; };`, port: 3005, warned: true, within: "3000-3010/tcp"},
+		{services: `redis.a = { enable = true; port = 3011; };`, port: 3011, within: "3000-3010/tcp"},
+		{services: `redis.a.enable = true;`, port: 6379, warned: true},
+		{services: `redis.a = { enable = true; bind = "*"; };`, port: 6379},
+		{services: `redis.a = { enable = true; settings.bind = "0.0.0.0"; };`, port: 6379},
+		{services: `redis.a = { enable = true; bind = "*"; settings.bind = "127.0.0.2"; };`, port: 6379, warned: true},
+		{services: `redis.a = { enable = true; bind = "*"; extraConfig = "bind ::1"; };`, port: 6379, warned: true},
+		{services: `redis.a = { enable = true; settings.port = 7000; };`, port: 7000, warned: true},
+		{services: `redis.a = { enable = true; settings.port = 7000; };`, port: 6379}, // no service has that port
+		{services: `nats-server.a = { enable = true; settings.host = "0.0.0.0"; };`, port: 4222},
+		{services: `nats-server.a = { enable = true; settings.monitor_port = 8222; };`, port: 8222, warned: true},
+		{services: `nats-server.a = { enable = true; settings.http = "0.0.0.0:8222"; };`, port: 8222},
+		{services: `prometheus.a.enable = true;`, port: 9090, warned: true},
+		{services: `rabbitmq.a = { enable = true; configItems."listeners.tcp.1" = ":::7001"; };`, port: 7001},
+		{services: `mysql.a = { enable = true; settings.server.bind_address = "*"; };`, port: 3306},
+		{services: `memcached.a = { enable = true; startArgs = [ "-l" "0.0.0.0" ]; };`, port: 11211},
 	} {
+		exposed := fmt.Sprintf("%d/tcp", c.port)
+		if c.within != "" {
+			exposed = c.within
+		}
 		file := filepath.Join(t.TempDir(), "nix2gpu.nix")
-		text := fmt.Sprintf("{ exposedPorts.\"%d/tcp\" = { }; services = { %s }; }", c.port, c.services)
+		text := fmt.Sprintf("{ exposedPorts.%q = { }; services = { %s }; }", exposed, c.services)
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
