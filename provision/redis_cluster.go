@@ -222,23 +222,31 @@ func (c *redisCluster) assign() error {
 	return nil
 }
 
-// meet makes the first node know all others, from which each hears of each.
+// meet makes the first node know all others, and each of them the first, from which it hears
+// of the rest. A node listens to none that it does not know, so that it is known is not enough:
+// one that was killed before it had written whom it met has forgotten them.
 func (c *redisCluster) meet(round int) (done bool, err error) {
 	done = true
+	first := c.nodes[0]
 	for _, n := range c.nodes {
 		for _, other := range c.nodes {
-			line, known := n.known[other.id]
-			own := other.known[other.id].at // where it says it is, if it knows
-			known = known && !slices.Contains(line.flags, "handshake") && (n == other || line.at == own || strings.HasPrefix(own, ":") && line.at == other.at)
-			if done = done && known; known || n != c.nodes[0] || round%20 != 0 {
-				continue
-			}
-			if _, err := n.do("CLUSTER", "MEET", other.host, other.port, other.bus); err != nil {
-				return false, err
-			}
+			done = done && n.knows(other)
+		}
+		if round%20 != 0 || first.knows(n) && n.knows(first) {
+			continue
+		}
+		if _, err := first.do("CLUSTER", "MEET", n.host, n.port, n.bus); err != nil {
+			return false, err
 		}
 	}
 	return done, nil
+}
+
+// knows reports whether a node knows another one by its present address.
+func (n *redisNode) knows(other *redisNode) bool {
+	line, known := n.known[other.id]
+	own := other.known[other.id].at // where it says it is, if it knows
+	return known && !slices.Contains(line.flags, "handshake") && (n == other || line.at == own || strings.HasPrefix(own, ":") && line.at == other.at)
 }
 
 // agree gives a later epoch to nodes whose slots others believe to be a node's that is gone.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,17 +38,20 @@ func TestRedisClusterResumes(t *testing.T) {
 	}
 	var nodes words
 	stops := map[int]func(){}
-	start := func(i int) {
+	dirs := map[int]string{}
+	startIn := func(i int, dir string) {
 		at, _, _ := strings.Cut(nodes[i], "@")
 		_, port, _ := net.SplitHostPort(at)
 		_, bus, _ := strings.Cut(nodes[i], "@")
 		cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", bus,
-			"--cluster-node-timeout", "2000", "--dir", t.TempDir(), "--save", "", "--requirepass", "word", "--masterauth", "word")
+			"--cluster-node-timeout", "2000", "--dir", dir, "--save", "", "--requirepass", "word", "--masterauth", "word")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		stops[i] = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+		dirs[i] = dir
 	}
+	start := func(i int) { startIn(i, t.TempDir()) }
 	for i := range 6 {
 		nodes = append(nodes, fmt.Sprintf("127.0.0.1:%d@%d", testkit.Port(t), testkit.Port(t)))
 		start(i)
@@ -138,6 +143,31 @@ func TestRedisClusterResumes(t *testing.T) {
 	}
 	if !testkit.Eventually(balanced) {
 		t.Errorf("with a master that lost its data, %d masters and %d replicas, want 3 and 3", count("master"), count("slave"))
+	}
+
+	// A node that knows no other one, but is known to all: a kill before it has written whom
+	// it met leaves it so, and then it hears none of them.
+	stops[2]()
+	config := filepath.Join(dirs[2], "nodes.conf")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own string
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "myself") || strings.HasPrefix(line, "vars") {
+			own += line
+		}
+	}
+	if err := os.WriteFile(config, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startIn(2, dirs[2])
+	if _, err := attempt(1 << 30); err != nil {
+		t.Fatal(err)
+	}
+	if !testkit.Eventually(func() bool { return balanced() && strings.Count(do(2, "CLUSTER", "NODES"), " connected") == 6 }) {
+		t.Errorf("the node that had forgotten all others says %s", do(2, "CLUSTER", "NODES"))
 	}
 	at, _, _ := strings.Cut(nodes[3], "@")
 	for i := range nodes {
