@@ -27,7 +27,12 @@ func (e *env) slot(i int) *Value {
 }
 
 // slots returns n slots, from the first on.
-func (e *env) slots(n int) []Value { return unsafe.Slice(e.slot(0), n) }
+func (e *env) slots(n int) []Value {
+	if n == 0 {
+		return nil // the first one would be behind the allocation
+	}
+	return unsafe.Slice(e.slot(0), n)
+}
 
 // Type implements [Value], so that a thunk can hold an env where its value will be. No
 // program sees one.

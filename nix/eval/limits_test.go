@@ -235,6 +235,15 @@ func TestIndependent(t *testing.T) {
 	all.Wait()
 }
 
+// TestEmptyScope: the scope of a set that has only computed names has no slots, and none is
+// looked at. Under the race detector, pointers are checked, too.
+func TestEmptyScope(t *testing.T) {
+	src := `builtins.deepSeq (map (i: rec { ${toString i} = 1; }) (builtins.genList (i: i) 1000)) 1`
+	if got, err := print(t, eval.Options{}, "rec.nix", src); err != nil || got != "1" {
+		t.Errorf("%s = %s, %v", src, got, err)
+	}
+}
+
 // FuzzEval: whatever the text is, evaluating it ends with a value or an error.
 func FuzzEval(f *testing.F) {
 	for _, line := range strings.Split(readFile(f, "testdata/agree.txt"), "\n") {
