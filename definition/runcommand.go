@@ -32,9 +32,9 @@ const (
 // runCommand returns what a script makes: args are the function that was called, the name of
 // the result, variables and the script. It is worked out when its path is first used.
 func (h *pkgSet) runCommand(t *eval.Thread, args []eval.Value) eval.Value {
-	function, name, env, pos := t.Text(args[0]), t.Text(args[1]), args[2], t.Pos()
+	function, name, env, source, pos := t.Text(args[0]), t.Text(args[1]), args[2], args[3], t.Pos()
 	out := eval.Lazy(func(t *eval.Thread) eval.Value {
-		script := t.Interpolate(args[3])
+		script := t.Interpolate(source)
 		c := command{set: h, vars: map[string]string{"out": outVar, "name": name}, ctx: script.Context(), made: map[string]generatedFile{}}
 		c.environment(t, env)
 		line, why := c.run(script.Text())
