@@ -113,9 +113,15 @@ func TestMemoryLimit(t *testing.T) {
 		}
 	}
 	// Garbage does not count.
-	src := `builtins.foldl' (a: x: a + builtins.length (builtins.genList (x: { a = x; }) 1000)) 0 (builtins.genList (x: x) 3000)`
-	if got, err := print(t, eval.Options{MaxMemory: limit}, "garbage.nix", src); err != nil || got != "3000000" {
-		t.Errorf("%s = %s, %v", src, got, err)
+	for src, want := range map[string]string{
+		`builtins.foldl' (a: x: a + builtins.length (builtins.genList (x: { a = x; }) 1000)) 0 (builtins.genList (x: x) 3000)`: "3000000",
+		// Strings of 4 MiB each, which were arguments of builtins.
+		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in
+		builtins.stringLength (builtins.foldl' (s: x: builtins.concatStringsSep "" [ s "x" ]) big (builtins.genList (x: x) 40))`: "4194344",
+	} {
+		if got, err := print(t, eval.Options{MaxMemory: limit}, "garbage.nix", src); err != nil || got != want {
+			t.Errorf("%s = %s, %v", src, got, err)
+		}
 	}
 }
 

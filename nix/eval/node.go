@@ -96,6 +96,7 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 				return &Primitive{f.builtin, args}
 			}
 			fn = t.callPrimitive(f.builtin, args, n)
+			clear(args) // see arguments
 		default: // a set with __functor, or nothing that can be called
 			fn = t.call(fn, []Value{n.args[i].delay(t, e)}, n)
 			i++

@@ -228,7 +228,8 @@ func (t *Thread) notCallable(v Value, site node) {
 }
 
 // arguments returns a slice for the arguments of a primitive, which does not keep it. They
-// are cut from larger ones, since there is one for each call.
+// are cut from larger ones, since there is one for each call. Whoever makes the call clears
+// it then: a larger one stays until the last is cut from it, and values may be big.
 func (t *Thread) arguments(n int) []Value {
 	if len(t.argRoom) < n {
 		t.argRoom = make([]Value, 256)
