@@ -249,7 +249,8 @@ func (t *Thread) catch(f func()) (failed *Error) {
 		for _, p := range t.forcing[forcing:] {
 			p.thunk.val = p.was
 		}
-		clear(t.frames[frames:])
+		clear(t.frames[frames:]) // or the collector would keep what they hold
+		clear(t.forcing[forcing:])
 		t.frames, t.forcing = t.frames[:frames], t.forcing[:forcing]
 		t.depth, t.site, t.nested = depth, site, nested
 	}()

@@ -118,6 +118,10 @@ func TestMemoryLimit(t *testing.T) {
 		// Strings of 4 MiB each, which were arguments of builtins.
 		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in
 		builtins.stringLength (builtins.foldl' (s: x: builtins.concatStringsSep "" [ s "x" ]) big (builtins.genList (x: x) 40))`: "4194344",
+		// Strings of 2 MiB each: first in scopes that an error leaves, then in a list.
+		`let big = n: builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 65536) + toString n;
+		f = n: let s = big n; r = if n == 0 then throw "t" else f (n - 1); in builtins.seq (builtins.stringLength s) (builtins.seq r s);
+		in builtins.seq (builtins.tryEval (f 35)) (builtins.deepSeq (builtins.genList big 35) 1)`: "1",
 	} {
 		if got, err := print(t, eval.Options{MaxMemory: limit}, "garbage.nix", src); err != nil || got != want {
 			t.Errorf("%s = %s, %v", src, got, err)
