@@ -157,11 +157,11 @@ func (n *addNode) eval(t *Thread, e *env) Value {
 		t.grow(len(a)+len(s.s), len(a)+len(s.s))
 		return cleanPath(string(a) + s.s)
 	}
-	a := t.coerce(x, inAddition, n.x.pos())
 	how := inAddition
 	if _, ok := x.(*Attrs); ok {
 		how = inPath // only a string makes a source of a path that is added to it
 	}
+	a := t.coerce(x, how, n.x.pos())
 	b := t.coerce(t.value(n.y, e), how, n.y.pos())
 	t.grow(len(a.s)+len(b.s), len(a.s)+len(b.s))
 	return concatStrings(a, b)

@@ -13,5 +13,7 @@ in
   replaced = names (builtins.replaceStrings [ "x" ] [ file ] "axb");
   discarded = names (builtins.unsafeDiscardStringContext file);
   toString = names (toString [ file ]);
+  set = names ({ outPath = ./arithmetic.nix; } + "x"); # only a string makes a source
+  added = names ("x" + { outPath = ./arithmetic.nix; });
   base = names (baseNameOf file);
 }
