@@ -205,7 +205,7 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 	}
 	if in.parse {
 		// A function is only looked at, but names that it does not know are found.
-		if _, err := ev.EvalExpr(ctx, &syntax.Lambda{Arg: "_", Body: tree}, dir, nil); err != nil {
+		if _, err := ev.EvalExpr(ctx, &syntax.Lambda{Formals: &syntax.Formals{}, Body: tree}, dir, nil); err != nil {
 			return evalFailed(err)
 		}
 		fmt.Fprintln(env.Stdout, syntax.Normal(tree, dir, env.Getenv("HOME")))

@@ -41,7 +41,7 @@ var instantiateCases = []string{
 	"--eval --xml --no-location -A f", "--eval -A l.1.b", "--eval -A l.1.c", "--eval -A l.9", "--eval -A x.y", "--eval -A nope",
 	"--eval -A s..b", "--eval --arg x '[ 1 2 ]' -A x", "--eval --argstr x hello -A x", "--eval -E '1 + 1' '2 + 2'", "--eval '1 + 1' -E",
 	"--eval -E '<foo>' -I foo=./lib", "--eval -E 'import <lib>' -I .", "--eval -E 'import <lib>' -I./", "--eval -E 'import <lib>' -I ./nothere", "--find-file lib -I .",
-	"--find-file nope -I .", "--parse -E 'let'", "--parse -E '1 + 2 * 3 - 4 <= -5'", "--parse -E 'unknown'", "--parse -E 'with { }; unknown'",
+	"--find-file nope -I .", "--parse -E 'let'", "--parse -E '1 + 2 * 3 - 4 <= -5'", "--parse -E 'unknown'", "--parse -E '_'", "--parse -E 'with { }; unknown'",
 	"--parse -E 'a: { b, c ? 1, ... }@d: [ (a.b or c) (c ? d.${b}) (a == b -> !c) ]'", "--parse -E '\"a${toString ./x}b\" + <nixpkgs>'", "--parse -E 'let a = { x.y = 1; z = 2; }; in if true then a else assert false; x: 1.5'", "--eval other.nix -A q", "--eval default.nix other.nix -A q", "--eval nothere.nix", "--eval --bogus",
 	"--dry-run -A n", "--dry-run -A m", "--dry-run -A a", "--dry-run -A x", "--eval -E '{ x }: x' --arg x 1", "--eval -E '{ x }: x'",
 	"--eval -E 'x: x' --arg x 1", "--eval-only --show-trace -E 'throw \"x\"'", "--eval --timeout 5 -E 1", "--eval -E '\"a\" + 1'", "--eval --arg x",
