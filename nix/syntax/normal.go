@@ -34,6 +34,13 @@ func (w *normalPrinter) words(words ...any) {
 }
 
 func (w *normalPrinter) expr(e Expr) {
+	if words := call(e); words != nil {
+		for i, word := range words {
+			w.words([]string{"(", " "}[min(i, 1)], word)
+		}
+		w.WriteByte(')')
+		return
+	}
 	switch e := e.(type) {
 	case *Int:
 		w.WriteString(strconv.FormatInt(e.Value, 10))
@@ -45,8 +52,6 @@ func (w *normalPrinter) expr(e Expr) {
 		w.WriteString(Quote(e.Value))
 	case *Path:
 		w.path(e.Parts)
-	case *SearchPath:
-		w.words("(__findFile __nixPath ", Quote(e.Name), ")")
 	case *Var:
 		w.WriteString(e.Name)
 	case *List:
@@ -74,12 +79,6 @@ func (w *normalPrinter) expr(e Expr) {
 		w.words("(if ", e.Cond, " then ", e.Then, " else ", e.Else, ")")
 	case *Lambda:
 		w.lambda(e)
-	case *Apply:
-		w.words("(", e.Fn)
-		for _, arg := range e.Args {
-			w.words(" ", arg)
-		}
-		w.WriteByte(')')
 	case *Select:
 		w.words("(", e.Base, ").")
 		w.attrPath(e.Path)
@@ -90,36 +89,54 @@ func (w *normalPrinter) expr(e Expr) {
 		w.words("((", e.Base, ") ? ")
 		w.attrPath(e.Path)
 		w.WriteByte(')')
-	case *Unary:
-		if e.Op == OpNot {
-			w.words("(! ", e.X, ")")
-		} else {
-			w.words("(__sub 0 ", e.X, ")")
-		}
+	case *Unary: // any other is a call
+		w.words("(! ", e.X, ")")
 	case *Binary:
-		w.binary(e)
+		switch e.Op {
+		case OpLessEq:
+			w.words("(! (__lessThan ", e.Y, " ", e.X, "))")
+		case OpMoreEq:
+			w.words("(! (__lessThan ", e.X, " ", e.Y, "))")
+		default:
+			w.words("(", e.X, " "+e.Op.String()+" ", e.Y, ")")
+		}
 	}
 }
 
-func (w *normalPrinter) binary(e *Binary) {
-	switch e.Op {
-	case OpSub:
-		w.words("(__sub ", e.X, " ", e.Y, ")")
-	case OpMul:
-		w.words("(__mul ", e.X, " ", e.Y, ")")
-	case OpDiv:
-		w.words("(__div ", e.X, " ", e.Y, ")")
-	case OpLess:
-		w.words("(__lessThan ", e.X, " ", e.Y, ")")
-	case OpMore:
-		w.words("(__lessThan ", e.Y, " ", e.X, ")")
-	case OpLessEq:
-		w.words("(! (__lessThan ", e.Y, " ", e.X, "))")
-	case OpMoreEq:
-		w.words("(! (__lessThan ", e.X, " ", e.Y, "))")
-	default:
-		w.words("(", e.X, " "+e.Op.String()+" ", e.Y, ")")
+// call returns the function and the arguments of what Nix makes a call of, else nil. A call
+// of what is itself a call only has more arguments: (f a) b is f a b, and (a - b) c too.
+func call(e Expr) []any {
+	switch e := e.(type) {
+	case *SearchPath:
+		return []any{"__findFile", "__nixPath", Quote(e.Name)}
+	case *Apply:
+		words := call(e.Fn)
+		if words == nil {
+			words = []any{e.Fn}
+		}
+		for _, arg := range e.Args {
+			words = append(words, arg)
+		}
+		return words
+	case *Unary:
+		if e.Op == OpNeg {
+			return []any{"__sub", "0", e.X}
+		}
+	case *Binary:
+		switch e.Op {
+		case OpSub:
+			return []any{"__sub", e.X, e.Y}
+		case OpMul:
+			return []any{"__mul", e.X, e.Y}
+		case OpDiv:
+			return []any{"__div", e.X, e.Y}
+		case OpLess:
+			return []any{"__lessThan", e.X, e.Y}
+		case OpMore:
+			return []any{"__lessThan", e.Y, e.X}
+		}
 	}
+	return nil
 }
 
 // text writes a string; one with interpolations is a sum.
