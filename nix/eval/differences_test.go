@@ -16,7 +16,7 @@ type difference struct {
 
 func re(text string) *regexp.Regexp { return regexp.MustCompile(text) }
 
-// differences lists all that TestCoverage and TestRandomPrograms may find.
+// differences lists all that TestCoverage and TestRandomAgainstNix may find.
 var differences = []difference{
 	{"An integer that overflows is an error.", "As newer Nix; 2.8 wraps around.",
 		re(``), re(``), re(`^error: .*integer overflow`)},
