@@ -62,6 +62,21 @@ func TestHostileLocks(t *testing.T) {
 	}
 }
 
+// A chain of inputs is too long by whatever path it was counted first.
+func TestDeepLock(t *testing.T) {
+	var nodes []string
+	for i := range 40 { // "a" leads to the second half, and "b" through the first one to it
+		nodes = append(nodes, fmt.Sprintf(`"n%d": {"inputs": {"next": "n%d"}}`, i, i+1))
+	}
+	lock := `{"version": 7, "root": "root", "nodes": {"root": {"inputs": {"a": "n20", "b": "n0"}}, "n40": {}, ` + strings.Join(nodes, ", ") + `}}`
+	const want = "/f/flake.lock: inputs of inputs nest more than 30 levels deep"
+	for range 20 {
+		if err := lockWith(t, lock); err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func FuzzLock(f *testing.F) {
 	f.Add(doubling(3, func(i int) string { return fmt.Sprintf(`"n%d"`, i+1) }))
 	f.Add(doubling(3, func(i int) string { return `["a", "b"]` }))

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/flakeref"
@@ -101,29 +103,34 @@ func readLock(t *eval.Thread, files eval.FS, dir string) lockNode {
 // small file can describe more than any machine holds.
 const maxInputs = 10_000
 
-// check rejects a lock whose inputs are too many, or lead back to themselves.
+// check rejects a lock whose inputs are too many, nest too deep, or lead back to themselves.
 func (f *LockFile) check(t *eval.Thread, file string) {
-	counts := map[string]int{} // of the paths below a node; -1 while they are counted
-	var count func(key string, depth int) int
-	count = func(key string, depth int) (n int) {
-		if known, ok := counts[key]; ok && known >= 0 {
-			return known
-		} else if ok || depth > maxDepth {
+	type size struct{ inputs, levels int } // below a node; levels is -1 while they are counted
+	sizes := map[string]size{}
+	var measure func(key string, depth int) size
+	measure = func(key string, depth int) size {
+		s, known := sizes[key]
+		if depth+s.levels > maxDepth || s.levels < 0 {
 			t.Throw("%s: inputs of inputs nest more than %d levels deep; does %q lead back to itself?", file, maxDepth, key)
 		}
-		counts[key] = -1
+		if known {
+			return s
+		}
+		sizes[key] = size{levels: -1}
 		if node := f.Nodes[key]; node != nil {
-			for _, edge := range node.Inputs {
-				n = min(n+1, maxInputs+1)
-				if edge.Node != "" {
-					n = min(n+count(edge.Node, depth+1), maxInputs+1)
+			for _, name := range slices.Sorted(maps.Keys(node.Inputs)) {
+				s.inputs++
+				if edge := node.Inputs[name]; edge.Node != "" {
+					below := measure(edge.Node, depth+1)
+					s.inputs, s.levels = s.inputs+below.inputs, max(s.levels, below.levels+1)
 				}
+				s.inputs = min(s.inputs, maxInputs+1)
 			}
 		}
-		counts[key] = n
-		return n
+		sizes[key] = s
+		return s
 	}
-	if count(f.Root, 0) > maxInputs {
+	if measure(f.Root, 0).inputs > maxInputs {
 		t.Throw("%s has more than %d inputs, counted with those of inputs; lock it again, with follows for what they share", file, maxInputs)
 	}
 }
