@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -177,9 +179,10 @@ func (r *jsonReader) name() string {
 func (r *jsonReader) plain() (raw string, ok bool) {
 	raw = r.text[r.at+1:]
 	end := strings.IndexAny(raw, `"\`)
-	if raw[end] == '\\' || !utf8.ValidString(raw[:end]) {
+	if raw[end] == '\\' {
 		return "", false
 	}
+	r.checkUTF8(raw[:end])
 	r.at += end + 2
 	return raw[:end], true
 }
@@ -194,13 +197,50 @@ func (r *jsonReader) quoted() string {
 			end++
 		}
 	}
+	raw := r.text[r.at : end+1]
+	r.checkUTF8(raw)
 	var s string
-	if err := json.Unmarshal([]byte(r.text[r.at:end+1]), &s); err != nil {
+	if err := json.Unmarshal([]byte(raw), &s); err != nil {
 		r.t.Throw("cannot parse JSON: %v", err)
+	}
+	if strings.ContainsRune(s, utf8.RuneError) && hasHalfPair(raw) {
+		r.t.Throw("cannot parse JSON: half of a surrogate pair in %s", raw)
 	}
 	r.at = end + 1
 	r.t.checkText(s)
 	return s
+}
+
+// checkUTF8 rejects what encoding/json would replace.
+func (r *jsonReader) checkUTF8(s string) {
+	if !utf8.ValidString(s) {
+		r.t.Throw("cannot parse JSON: a string that is not UTF-8: %q", s)
+	}
+}
+
+// hasHalfPair reports whether a string of JSON has the escape of one half of a surrogate
+// pair without the other, for which encoding/json puts U+FFFD.
+func hasHalfPair(raw string) bool {
+	unit := func(at int) rune {
+		n, _ := strconv.ParseUint(raw[at:at+4], 16, 32)
+		return rune(n)
+	}
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		if i++; raw[i] != 'u' {
+			continue
+		}
+		if first := unit(i + 1); utf16.IsSurrogate(first) {
+			if !strings.HasPrefix(raw[i+5:], `\u`) || utf16.DecodeRune(first, unit(i+7)) == utf8.RuneError {
+				return true
+			}
+			i += len(`XXXX\u`)
+		}
+		i += len("XXXX")
+	}
+	return false
 }
 
 func (r *jsonReader) number() Value {
