@@ -10,7 +10,8 @@ import (
 
 // Normal returns e as nix-instantiate --parse of Nix 2.36 prints it: operators as calls
 // of builtins where it has them so, attributes in order, paths absolute. dir is what
-// relative paths are relative to, home the folder of ~.
+// relative paths are relative to, home the folder of ~. One thing differs: Nix prints an
+// indented string with escapes as a sum of the pieces between them, and Normal as one text.
 func Normal(e Expr, dir, home string) string {
 	w := normalPrinter{dir: dir, home: home}
 	w.expr(e)
