@@ -135,7 +135,7 @@ func listBuiltins() []*Builtin {
 				elems := make([]Value, 0, n) // growing it would take up to three times that
 				for i, e := range list.elems {
 					if right[i] {
-						elems = append(elems, e)
+						elems = append(elems, Computed(e)) // a thunk would keep its neighbours, see thunkSlab
 					}
 				}
 				return NewList(elems...)

@@ -122,6 +122,10 @@ func TestMemoryLimit(t *testing.T) {
 		`let big = n: builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 65536) + toString n;
 		f = n: let s = big n; r = if n == 0 then throw "t" else f (n - 1); in builtins.seq (builtins.stringLength s) (builtins.seq r s);
 		in builtins.seq (builtins.tryEval (f 35)) (builtins.deepSeq (builtins.genList big 35) 1)`: "1",
+		// Strings of 1 MiB each, of which a filter leaves one in 32.
+		`let big = n: builtins.concatStringsSep "" ([ (toString n) ] ++ builtins.genList (x: "0123456789abcdef") 65536);
+		some = x: builtins.filter (s: builtins.substring 0 1 s == "7") (map big (builtins.genList (x: x) 32));
+		in builtins.length (builtins.foldl' (a: x: a ++ some x) [ ] [ 1 2 3 4 5 6 ])`: "6",
 	} {
 		if got, err := print(t, eval.Options{MaxMemory: limit}, "garbage.nix", src); err != nil || got != want {
 			t.Errorf("%s = %s, %v", src, got, err)
