@@ -60,7 +60,7 @@ func newRepl(t *testing.T) *repl {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(o.env, "NIX_REMOTE="+o.args[2], "NIX_PATH=", "HOME=/nowhere", "TERM=dumb")
+	env := append(o.env, "NIX_REMOTE="+o.args[2], "NIX_PATH=", "HOME="+dir, "TERM=dumb")
 	for i, e := range env {
 		if strings.HasPrefix(e, "NIX_CONFIG=") {
 			env[i] = e + "\nfsync-metadata = false\ndownload-attempts = 1\nconnect-timeout = 1"
@@ -154,7 +154,7 @@ func (r *repl) ask(t *testing.T, lines []string, verdicts []verdict) (int, error
 
 // ours asks our evaluator.
 func (r *repl) ours(t *testing.T, lines []string) []verdict {
-	ev := eval.New(eval.Options{FS: osfs.FS{}, Store: true, Home: "/nowhere"})
+	ev := eval.New(eval.Options{FS: osfs.FS{}, Store: true, Home: r.dir})
 	prelude, err := ev.EvalFile(t.Context(), r.prelude, nil)
 	if err != nil {
 		t.Fatal(err)
