@@ -118,10 +118,15 @@ func (s *serverCheck) Check(ctx context.Context) error {
 	return nil
 }
 
-// cutShort describes the ways in which a server hangs up. The kernel sends a reset
-// if the server closes the connection before it has read our question.
+// hungUp reports whether the server has closed the connection. The kernel sends a reset
+// if it does so before it has read our question.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// cutShort describes why there is no answer.
 func cutShort(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+	if hungUp(err) {
 		return errors.New("the server closed the connection")
 	}
 	var op *net.OpError
@@ -329,7 +334,7 @@ func (k *kafka) ask(rw io.ReadWriter) error {
 	}
 	answer, err := kafkaRequest(rw, metadata, 1, make([]byte, 4)) // about no topic
 	switch {
-	case err != nil && cutShort(err) != err:
+	case hungUp(err):
 		k.guarded = true
 		return nil
 	case err != nil:
@@ -381,7 +386,7 @@ func (w *web) ask(rw io.ReadWriter) error {
 	if _, err := io.WriteString(rw, "PROXY UNKNOWN nix2gpu-probe\r\nnix2gpu-probe\r\n\r\n"); err != nil {
 		return err
 	}
-	if _, err := rw.Read(make([]byte, 1)); err != nil && cutShort(err) == err {
+	if _, err := rw.Read(make([]byte, 1)); err != nil && !hungUp(err) {
 		return err
 	}
 	w.served = true

@@ -117,6 +117,26 @@ func TestServerProtocols(t *testing.T) {
 	}
 }
 
+// A server that says nothing until the time is over has not answered, also where one that
+// hangs up has.
+func TestSilenceIsNoAnswer(t *testing.T) {
+	silent := func(c net.Conn) { io.Copy(io.Discard, c) }
+	versions := func(c net.Conn) {
+		c.Read(make([]byte, 1024))
+		io.WriteString(c, kafkaAnswer(""))
+		silent(c)
+	}
+	for name, c := range map[string]struct {
+		protocol string
+		talk     func(net.Conn)
+	}{"http": {"http", silent}, "kafka": {"kafka", silent}, "kafka without brokers": {"kafka", versions}} {
+		p := &project.ServerCheck{Protocol: c.protocol, Port: serve(t, c.talk)}
+		if err := checkFor(t, brief, &project.Probe{Server: p}); err == nil {
+			t.Errorf("%s: silence passed", name)
+		}
+	}
+}
+
 func TestServerOnASocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "redis.sock")
 	p := &project.Probe{Server: &project.ServerCheck{Protocol: "redis", Socket: project.Lit(path)}}
