@@ -17,6 +17,7 @@ type nginx struct {
 	main    *project.Process
 	port    int
 	listens []listener // in the order of the configuration
+	web     *listener  // the first of them that speaks HTTP; nil for none
 	auths   int        // files of passwords so far
 
 	cacheDirs []project.Dir // of proxyCachePath
@@ -333,7 +334,16 @@ func (n *nginx) listen(addr string, port int, words []string, path ...string) {
 		addr = "[" + addr + "]"
 	}
 	n.line("%s;", strings.Join(append([]string{"listen", addr + ":" + strconv.Itoa(port)}, words...), " "))
-	n.listens = append(n.listens, listener{addr, port, path})
+	n.found(listener{addr, port, path}, true)
+}
+
+// found records a listener, and whether it speaks HTTP: others speak of mail, or pass on
+// all that they hear.
+func (n *nginx) found(l listener, web bool) {
+	n.listens = append(n.listens, l)
+	if web && n.web == nil {
+		n.web = &l
+	}
 }
 
 // foundIn records what the user's own text listens on. The text is that of an option,
@@ -361,7 +371,7 @@ func (n *nginx) foundIn(option string, host *module.Config) {
 			n.Instance.listen(port, "udp", everywhere(addr), path...)
 			continue
 		}
-		n.listens = append(n.listens, listener{addr: addr, port: port, path: path})
+		n.found(listener{addr, port, path}, option != "streamConfig" && blocks[0] != "stream" && blocks[0] != "mail")
 	}
 }
 
@@ -386,10 +396,12 @@ func (n *nginx) declarePorts() {
 		seen[key] = true
 		n.Listen(l.port, addr, l.path...)
 	}
-	if len(n.listens) > 0 {
+	switch {
+	case n.web != nil:
+		n.main.Readiness = askWeb(strings.Trim(reachable(n.web.addr), "[]"), n.web.port)
+	case len(n.listens) > 0: // nothing can be asked that no other server hears
 		first := n.listens[0]
-		host := strings.Trim(reachable(first.addr), "[]")
-		n.main.Readiness = askWeb(host, first.port)
+		n.main.Readiness = &project.Probe{TCP: &project.TCPCheck{Host: strings.Trim(reachable(first.addr), "[]"), Port: first.port}}
 	}
 }
 

@@ -29,6 +29,10 @@ func TestProbesFollowTheServersWords(t *testing.T) {
 		{`tempo.a = { enable = true; configFile = "./t"; };`, "127.0.0.1:3200", []string{":3200", ":9095"}},
 		{`mysql.a = { enable = true; configFile = "./t"; };`, "", []string{":3306"}},
 		{`mysql.a = { enable = true; configFile = "./t"; bind = "127.0.0.1"; };`, "", []string{"127.0.0.1:3306"}},
+		{`nginx.a = { enable = true; config = "stream { server { listen 127.0.0.2:90; } } http { server { listen [::1]:81; } }"; };`, "[::1]:81 as http", nil},
+		{`nginx.a = { enable = true; appendConfig = "mail { server { listen 90; } }"; virtualHosts.a.listen = [ { addr = "unix:/x"; } ]; };`, "127.0.0.1:90", nil},
+		{`nginx.a = { enable = true; streamConfig = "server { listen 90; }"; virtualHosts.a.listen = [ { addr = "unix:/x"; } ]; };`, "127.0.0.1:90", nil},
+		{`nginx.a = { enable = true; httpConfig = "server { listen *:90; }"; };`, "127.0.0.1:90 as http", nil},
 		{`rabbitmq.a = { enable = true; listenAddress = "*"; };`, "127.0.0.1:5672", nil},
 		{`rabbitmq.a = { enable = true; configItems = { "listeners.tcp" = "none"; "listeners.ssl.1" = "127.0.0.1:5671"; }; };`, "127.0.0.1:5671", nil},
 	} {
