@@ -373,17 +373,18 @@ func kafkaRequest(rw io.ReadWriter, api, version uint16, body []byte) ([]byte, e
 
 // web asks a server of HTTP. The zero value is ready to use.
 type web struct {
-	served bool // it has answered once: who connects is answer enough from then on, without a line in its log
+	served bool // it has answered once: who connects is answer enough from then on
 }
 
-// ask sends a line that no server takes for a request, so that none passes it on, and
-// wants to hear that. The kernel takes connections before any worker of the server runs; one
-// that is closed shows a worker, too. Where a proxy is expected, the line is what one says first.
+// ask ends its side of the connection without a word, and waits until the server does, too,
+// or says something. The kernel takes connections before any worker of the server runs, but
+// only a worker hangs up. Any words would be a line in a log, and an error page for them may
+// be that of a server behind this one.
 func (w *web) ask(rw io.ReadWriter) error {
 	if w.served {
 		return nil
 	}
-	if _, err := io.WriteString(rw, "PROXY UNKNOWN nix2gpu-probe\r\nnix2gpu-probe\r\n\r\n"); err != nil {
+	if err := rw.(interface{ CloseWrite() error }).CloseWrite(); err != nil { // of TCP, or of a socket
 		return err
 	}
 	if _, err := rw.Read(make([]byte, 1)); err != nil && !hungUp(err) {

@@ -117,10 +117,59 @@ func TestServerProtocols(t *testing.T) {
 	}
 }
 
+// A web server hears no word, so that it logs none, and passes none on.
+func TestWebServerHearsNothing(t *testing.T) {
+	heard := make(chan string, 1)
+	p := &project.ServerCheck{Protocol: "http", Port: serve(t, func(c net.Conn) {
+		c.SetDeadline(time.Now().Add(testkit.Patience))
+		words := make([]byte, 1024)
+		n, err := c.Read(words)
+		heard <- fmt.Sprintf("%q, %v", words[:n], err)
+	})}
+	wantError(t, check(t, &project.Probe{Server: p}), "")
+	if words := <-heard; words != `"", EOF` {
+		t.Errorf("it heard %s", words)
+	}
+}
+
+// Nor does a real one log a request, or fetch a page for an error from another server.
+func TestRealNginx(t *testing.T) {
+	nginx := need(t, "nginx")
+	dir, port := t.TempDir(), testkit.Port(t)
+	behind, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer behind.Close()
+	asked := make(chan struct{})
+	go func() {
+		if c, err := behind.Accept(); err == nil {
+			c.Close()
+			close(asked)
+		}
+	}()
+	conf := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log stderr; events {} http {
+access_log %[1]s/access; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;
+server { listen 127.0.0.1:%[2]d; error_page 400 /400; location / { proxy_pass http://%[3]s; } } }`, dir, port, behind.Addr())
+	if err := os.WriteFile(dir+"/conf", []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server(t, nginx, "-p", dir, "-c", dir+"/conf", "-e", "stderr")
+	untilPasses(t, &project.Probe{Server: &project.ServerCheck{Protocol: "http", Port: port}})
+	select {
+	case <-asked:
+		t.Error("a server behind it was asked")
+	default:
+	}
+	if log, err := os.ReadFile(dir + "/access"); err != nil || len(log) > 0 {
+		t.Errorf("it logged %q, %v", log, err)
+	}
+}
+
 // A server that says nothing until the time is over has not answered, also where one that
 // hangs up has.
 func TestSilenceIsNoAnswer(t *testing.T) {
-	silent := func(c net.Conn) { io.Copy(io.Discard, c) }
+	silent := func(net.Conn) { <-t.Context().Done() }
 	versions := func(c net.Conn) {
 		c.Read(make([]byte, 1024))
 		io.WriteString(c, kafkaAnswer(""))
