@@ -75,6 +75,22 @@ func TestCompletes(t *testing.T) {
 	})
 }
 
+// Where it fails again and again, the summary says so, also while it tries.
+func TestCompletesAfterManyFailures(t *testing.T) {
+	p := services("node: +probe", "cluster: node=ready restart=on_failure delay=1s")
+	p.Services["cluster"].Completes = true
+	failing := act{lasts: 2 * time.Second, code: 1}
+	play(t, p, map[project.ID]any{"cluster": []act{failing, failing, failing, failing, failing, failing}}, Options{}, func(s *scene) {
+		s.pass(12 * time.Second) // three restarts
+		for range 5 {
+			if snap := s.Snapshot(); !strings.HasPrefix(snap.Summary, "1 of 2 services healthy; restarting: cluster (exit code 1)") || snap.Healthy {
+				t.Errorf("%s: summary = %q, healthy %t", s.status("cluster").State, snap.Summary, snap.Healthy)
+			}
+			s.pass(500 * time.Millisecond)
+		}
+	})
+}
+
 // What would fail in the same way again fails at once, whatever the policy, with
 // what it said itself. A reload tries it again, and touches nothing else; so does a
 // restart of it.

@@ -118,7 +118,11 @@ func (c *core) tally() tally {
 		switch s.state {
 		case control.Running:
 			if s.spec.Completes {
-				t.settled = false
+				if s.streak.n >= manyRestarts {
+					t.looping = append(t.looping, s)
+				} else {
+					t.settled = false
+				}
 				break
 			}
 			if wait := c.calmIn(s); wait > 0 {
