@@ -88,7 +88,7 @@ func generateMySQL(in *Instance) {
 	in.elsewhere(mysqlOwn(in, "datadir"), "dataDir is the folder")
 	in.elsewhere(mysqlOwn(in, "socket"), "socketDir has the socket")
 	in.elsewhere(mysqlOwn(in, "pid-file"), "nix2gpu says where it is")
-	if c := in.Get(mysqlOwn(in, "daemonize")...); c.Kind() == module.KindBool && c.Bool() || c.Kind() == module.KindStr && !slices.Contains([]string{"", "0", "off", "OFF"}, c.String()) {
+	if c := in.Get(mysqlOwn(in, "daemonize")...); mysqlOn(c) {
 		in.background(c)
 	}
 	main.Dirs = []project.Dir{{Path: in.RunDir("")}}
@@ -112,7 +112,7 @@ func generateMySQL(in *Instance) {
 	}
 	main.Readiness = &project.Probe{Server: &project.ServerCheck{Protocol: "mysql", Socket: socket}, Period: slowStart}
 	main.Shutdown.ParentOnly = true
-	if off := in.Get(mysqlOwn(in, "skip-networking")...); !off.Bool() && off.Int() == 0 {
+	if off := in.Get(mysqlOwn(in, "skip-networking")...); !mysqlOn(off) {
 		in.Listen(port, everywhere(bind), portPath...)
 	}
 	if in.Bool("galeraCluster", "enable") {
@@ -130,6 +130,19 @@ func generateMySQL(in *Instance) {
 	spec := in.jsonFile("/setup.json", mysqlSetup(in, setup)) // which adds a file of its own
 	spec.Mode = "0600"
 	setup.Files = append(setup.Files, spec)
+}
+
+// mysqlOn reports whether a variable of settings, if it is set, is on in MySQL's words.
+func mysqlOn(c *module.Config) bool {
+	switch c.Kind() {
+	case module.KindBool:
+		return c.Bool()
+	case module.KindInt:
+		return c.Int() != 0
+	case module.KindStr:
+		return !slices.Contains([]string{"", "0", "off", "false"}, strings.ToLower(c.String()))
+	}
+	return false
 }
 
 // mysqlGroups are the sections of my.cnf that the server reads. Each but the last also

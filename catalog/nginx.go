@@ -63,6 +63,13 @@ func generateNginx(in *Instance) {
 // write writes nginx.conf. What the user writes wins: a directive of theirs
 // at the same place replaces ours, where two would be an error.
 func (n *nginx) write() {
+	for _, option := range []string{"config", "prependConfig", "appendConfig"} {
+		for _, s := range ngxStatements(n.String(option)) {
+			if len(s.blocks) == 0 && slices.Equal(s.words, []string{"daemon", "on"}) {
+				n.background(n.Get(option))
+			}
+		}
+	}
 	if own := n.Text("config"); !own.IsEmpty() {
 		have := topLevel(n.String("config"))
 		n.unless(have, "daemon", "daemon off;")

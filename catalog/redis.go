@@ -143,6 +143,11 @@ func (r *redisConfig) foreground() {
 	if own := r.user["daemonize"]; len(own) > 0 && !strings.EqualFold(own[0], "no") {
 		r.background(r.Get(r.option("daemonize")...))
 	}
+	if !r.bus {
+		if own, found := flagValue(r.Strings("extraParams"), "--daemonize"); found && !strings.EqualFold(own, "no") {
+			r.background(r.Get("extraParams"))
+		}
+	}
 	r.set("daemonize", "no")
 	if r.user["dir"] != nil {
 		r.note(r.Get(r.option("dir")...), "dir is a folder that nix2gpu neither makes nor gives to the server's user: set dataDir instead")
