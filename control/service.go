@@ -108,7 +108,7 @@ const (
 )
 
 // Health is what the probes say of a service, in docker's words. It is empty for a
-// service without probes, and while no process of it runs.
+// service without probes, unless it is well only at its end, and while no process of it runs.
 type Health string
 
 // The values of Health.

@@ -161,7 +161,9 @@ type HealthReport struct {
 // that.
 func (s *Service) Healthy() bool {
 	switch s.State {
-	case Running, Completed:
+	case Running:
+		return s.Health != HealthStarting // what makes something of others is well at its end
+	case Completed:
 		return true
 	case Scheduled:
 		return s.LastRun != RunFailed

@@ -349,7 +349,7 @@ func (c *core) unmet(s *service) []control.Unmet {
 
 func (s *service) facts() facts {
 	up := s.process != nil && s.process.up() && !s.process.stopping
-	return facts{s.state, s.probed(), s.probeReady, up, s.spawned, s.hasRun, s.ok, s.exit, s.reason()}
+	return facts{s.state, s.probed(), s.probeReady, s.spec.Completes, up, s.spawned, s.hasRun, s.ok, s.exit, s.reason()}
 }
 
 // feed is the only way to change a state: it enters the one that the table has for the

@@ -61,10 +61,16 @@ func TestUnprobed(t *testing.T) {
 // What makes a cluster of nodes is no healthy service while it is at that, however long it
 // takes: whoever waits until all is well finds a cluster.
 func TestCompletes(t *testing.T) {
-	p := services("node: +probe", "cluster: node=ready")
+	p := services("node: +probe", "cluster: node=ready", "client: +probe cluster=ready")
 	p.Services["cluster"].Completes = true
 	play(t, p, map[project.ID]any{"cluster": act{lasts: 2 * time.Second}}, Options{}, func(s *scene) {
 		s.pass(time.Second)
+		if st := s.status("cluster"); st.State != control.Running || st.Health != control.HealthStarting || st.Healthy() {
+			t.Errorf("it is %s, %q, healthy %t", st.State, st.Health, st.Healthy())
+		}
+		if st := s.status("client"); st.State != control.Waiting {
+			t.Errorf("who waits for it is %s", st.State)
+		}
 		if snap := s.Snapshot(); snap.Healthy || strings.Contains(s.world.transcript(), "healthy") {
 			t.Errorf("summary = %q, said\n%s", snap.Summary, s.world.transcript())
 		}

@@ -13,6 +13,7 @@ type facts struct {
 	state      control.ServiceState
 	probed     bool // its main process has a readiness probe
 	probeReady bool // the probe passes
+	completes  bool // it is ready once it has ended with success
 	up         bool // the main process runs, and was not told to stop
 	spawned    bool // the main process was executed since the last start by request
 	ended, ok  bool // of one with a schedule: a run has ended, and the last with success
@@ -33,7 +34,7 @@ func met(f facts, cond project.Condition) (unmet bool, why string, hopeless bool
 		}
 		hopeless = final
 	case project.Ready:
-		if f.state == control.Running || (f.state == control.Completed || f.state == control.Scheduled && f.ok) && !f.probed {
+		if f.state == control.Running && !f.completes || (f.state == control.Completed || f.state == control.Scheduled && f.ok) && !f.probed {
 			return false, "", false
 		}
 		hopeless = final || f.state == control.Completed

@@ -376,6 +376,9 @@ func ByClock(t, now, clock time.Time) time.Time {
 }
 
 func (s *service) health() control.Health {
+	if s.spec.Completes && s.state == control.Running {
+		return control.HealthStarting // it is well at its end
+	}
 	if s.process == nil || !s.probed() && s.main.Liveness == nil {
 		return ""
 	}

@@ -389,7 +389,7 @@ func hasSettled(s control.Service, now time.Time) bool {
 	case control.Running:
 		// Without a probe, only waiting tells whether a program dies in its first
 		// moments.
-		return s.Health != "" || now.Sub(s.Since) > calm
+		return s.Health != control.HealthStarting && (s.Health != "" || now.Sub(s.Since) > calm)
 	case control.Completed, control.Failed, control.Skipped, control.Scheduled:
 		return true
 	case control.Stopped:

@@ -220,6 +220,16 @@ func TestStatusCode(t *testing.T) {
 	}
 }
 
+// One that is well only at its end has not settled however long it has run.
+func TestSettled(t *testing.T) {
+	now := time.Now()
+	for health, want := range map[control.Health]bool{"": true, control.HealthHealthy: true, control.HealthStarting: false} {
+		if s := (control.Service{State: control.Running, Since: now.Add(-time.Hour), Health: health}); hasSettled(s, now) != want {
+			t.Errorf("running and %q: settled %t", health, !want)
+		}
+	}
+}
+
 // A slow machine may have heard nothing when the time is over. What is waited for is said
 // all the same.
 func TestWaitTimesOutBeforeItHears(t *testing.T) {
