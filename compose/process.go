@@ -293,9 +293,9 @@ func (r *one) availability(proc *project.Process) {
 			r.l.fail(n.pos, "restart must be no, on_failure, always, exit_on_failure or unless_stopped, not %q", n.text)
 		}
 	}
-	backoff := f.number("backoff_seconds", 1, 1, 1<<20)
+	backoff := f.number("backoff_seconds", 1, 0, 1<<20)
 	if proc.Restart.Policy != project.RestartNo {
-		proc.Restart.Delay = project.For(time.Duration(backoff) * time.Second)
+		proc.Restart.Delay = project.For(time.Duration(max(backoff, 1)) * time.Second) // 0 means the least that there is
 	}
 	proc.Restart.Max = f.number("max_restarts", 0, 0, 1<<30)
 	proc.ExitOnEnd = f.boolean("exit_on_end")
@@ -376,7 +376,7 @@ func (r *one) httpCheck(n *node) *project.HTTPCheck {
 		r.l.fail(f.pos("scheme"), "scheme must be http or https, not %q", check.Scheme)
 	}
 	if f.get("port") != nil {
-		port, err := asInt(r.render("port", f.text("port", "")), 1, 65535)
+		port, err := asIntOf(10, r.render("port", f.text("port", "")), 1, 65535) // a text, so 08080 is 8080
 		if err != nil {
 			r.l.fail(f.pos("port"), "port %v", err)
 		}

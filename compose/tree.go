@@ -238,8 +238,11 @@ func asBool(s string) (bool, error) {
 	return false, fmt.Errorf("must be true or false, not %q", s)
 }
 
-func asInt(s string, low, high int) (int, error) {
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 0, 64) // 0o17, 017 and 0xf are 15, as in process-compose
+// asInt reads a number of YAML: 0o17, 017 and 0xf are 15, as in process-compose.
+func asInt(s string, low, high int) (int, error) { return asIntOf(0, s, low, high) }
+
+func asIntOf(base int, s string, low, high int) (int, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(s), base, 64)
 	if err != nil || n < int64(low) || n > int64(high) {
 		return 0, fmt.Errorf("must be a whole number from %d to %d, not %q", low, high, s)
 	}

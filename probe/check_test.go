@@ -205,7 +205,7 @@ func TestChecksThatCannotWork(t *testing.T) {
 		{project.Probe{TCP: &project.TCPCheck{Port: 70000}}, "port must be between 1 and 65535, not 70000"},
 		{project.Probe{HTTP: &project.HTTPCheck{Port: 80, Scheme: "ftp"}}, `scheme must be http or https, not "ftp"`},
 		{project.Probe{HTTP: &project.HTTPCheck{Port: 80, Path: "/%zz"}}, `path "/%zz"`},
-		{project.Probe{Server: &project.ServerCheck{Protocol: "gopher"}}, "protocol must be one of cassandra, fastcgi, kafka"},
+		{project.Probe{Server: &project.ServerCheck{Protocol: "gopher"}}, "protocol must be one of cassandra, fastcgi, http, kafka"},
 		{project.Probe{Exec: &project.ExecCheck{}}, "commands cannot be run here"},
 		{project.Probe{Log: &project.LogCheck{Pattern: "("}}, "invalid regular expression"},
 		{project.Probe{Log: &project.LogCheck{}}, "would match anything"},
