@@ -213,7 +213,7 @@ func lendMain(args []string) int {
 func TestLentEndsWithTheHost(t *testing.T) {
 	// It ignores TERM, as a shell at a terminal does, and begins when it is told to.
 	command := exec.Command("/bin/sh", "-c", `trap "" TERM; read cookie; export "$cookie"
-		setsid sleep 1000 & echo $!; (setsid sleep 1000 & echo $!); echo ready; wait`)
+		setsid sleep 1000 & echo $!; (setsid sleep 1000 & echo $!); echo ready; exec sleep 1000`)
 	stdin, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
