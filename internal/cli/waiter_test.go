@@ -61,6 +61,9 @@ func (s *scripted) become(x control.Service) {
 	s.mu.Lock()
 	from := s.services[x.ID].State
 	x.Since = time.Now()
+	if x.State == control.Running { // ready, by its probe
+		x.Health = control.HealthHealthy
+	}
 	s.services[x.ID] = x
 	s.mu.Unlock()
 	s.events <- control.Message{Event: &control.Event{From: from, Service: x}}
@@ -80,8 +83,11 @@ func waiterTest(t *testing.T, retries int, world func() (*scripted, func(*script
 		env := &Env{Stdout: &out, Stderr: &errs, Now: time.Now}
 		w := &waiter{env: env, of: func(all []control.Service) ([]control.Service, error) { return all, nil }, arrived: hasSettled, retries: retries}
 		begin := time.Now()
+		// A wait without an end would keep the bubble's clock running for ever.
+		ctx, cancel := limited(t.Context(), time.Hour)
+		defer cancel()
 		go play(s)
-		err := w.follow(t.Context(), s, nil)
+		err := w.follow(ctx, s, nil)
 		check(w, err, errs.String(), time.Since(begin))
 	})
 }
