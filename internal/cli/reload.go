@@ -130,7 +130,7 @@ func (opts *reloadOptions) report(ctx context.Context, env *Env, c *client.Clien
 		return nil
 	}
 	if len(ended) > 0 {
-		if over, err := haveEnded(ctx, env, c, ended); err != nil || over {
+		if over, err := haveEnded(ctx, env, c, ended, len(begun) > 0); err != nil || over {
 			return err
 		}
 	}

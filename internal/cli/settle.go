@@ -22,22 +22,40 @@ func settled(ctx context.Context, env *Env, c *client.Client, layout rundir.Layo
 		return err
 	}
 	if w.end != nil {
-		return &control.Error{Code: control.CodeFailed, Msg: "the project ended first: " + w.end.Reason}
+		return w.endedFirst()
 	}
 	return w.fail(ctx, layout)
 }
 
 // haveEnded waits for services that a reload stops, most of which are not defined any more.
-// It reports whether the project has ended with them.
-func haveEnded(ctx context.Context, env *Env, c *client.Client, ids map[project.ID]bool) (over bool, err error) {
+// The project may end with them: over says that it did, and is an error if more was to
+// come, or if something has failed.
+func haveEnded(ctx context.Context, env *Env, c watched, ids map[project.ID]bool, more bool) (over bool, err error) {
 	w := &waiter{env: env, spared: true,
 		of: func(all []control.Service) ([]control.Service, error) {
 			return slices.DeleteFunc(all, func(s control.Service) bool { return !ids[s.ID] }), nil
 		},
-		arrived: func(s control.Service, _ time.Time) bool { return !s.State.Live() },
+		// One that is wanted again was started by somebody else, and may run for ever.
+		arrived: func(s control.Service, _ time.Time) bool { return !s.State.Live() || s.Wanted },
 	}
-	err = w.follow(ctx, c, nil)
-	return w.end != nil, err
+	if err := w.follow(ctx, c, nil); err != nil {
+		return false, err
+	}
+	if w.end != nil && (more || w.end.Code != 0) {
+		return true, w.endedFirst()
+	}
+	list, _ := w.services()
+	for _, s := range list {
+		if s.Wanted && w.end == nil {
+			fmt.Fprintf(env.Stderr, "%s: was started again meanwhile\n", s.Label)
+		}
+	}
+	return w.end != nil, nil
+}
+
+// endedFirst is the error of a wait during which the project has ended.
+func (w *waiter) endedFirst() error {
+	return &control.Error{Code: control.CodeFailed, Msg: "the project ended first: " + w.end.Reason}
 }
 
 // fail explains a wait that failed, and returns its error; nil if it did not fail.
