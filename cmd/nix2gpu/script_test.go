@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -161,15 +162,29 @@ func cmdWaitFile(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s did not appear", args[0])
 }
 
-// cmdNothing checks that nothing is left of what a project has for its run.
+// cmdNothing checks that nothing is left of what a project has for its run. With soon it
+// waits for that: for projects in the background, of which no command says when they have gone.
+//
+//	nothing [soon]
 func cmdNothing(ts *testscript.TestScript, neg bool, args []string) {
+	soon := slices.Equal(args, []string{"soon"})
+	if neg || len(args) > 0 && !soon {
+		ts.Fatalf("usage: nothing [soon]")
+	}
 	key := rundir.Key("", ts.MkAbs("."))
-	for _, pattern := range []string{
-		".nix2gpu/*/supervisor.lock", ".nix2gpu/*/journal", filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "nix2gpu/*"),
-		filepath.Join("/run/nix2gpu", key+".*"), filepath.Join("/run/nix2gpu-services", key), // root's
-	} {
-		if found, _ := filepath.Glob(ts.MkAbs(pattern)); len(found) > 0 {
-			ts.Fatalf("left behind: %v", found)
+	var left []string
+	gone := func() bool {
+		left = nil
+		for _, pattern := range []string{
+			".nix2gpu/*/supervisor.lock", ".nix2gpu/*/journal", filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "nix2gpu/*"),
+			filepath.Join("/run/nix2gpu", key+".*"), filepath.Join("/run/nix2gpu-services", key), // root's
+		} {
+			found, _ := filepath.Glob(ts.MkAbs(pattern))
+			left = append(left, found...)
 		}
+		return len(left) == 0
+	}
+	if !gone() && !(soon && testkit.Eventually(gone)) {
+		ts.Fatalf("left behind: %v", left)
 	}
 }
