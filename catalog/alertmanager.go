@@ -34,7 +34,7 @@ var alertmanager = ServiceType{
 			{"route/receiver", "nowhere"}, {"receivers", named{"nowhere"}},
 		}}},
 		test:  []string{"{bin/amtool}", "check-config", "{run/alertmanager.yml}"},
-		ready: ready{listener: "web", http: "/-/ready", guard: webConfig},
+		ready: ready{listener: "web", http: "/-/ready", guard: []string{webConfig}},
 		finish: func(in *tableInstance, main *project.Process) {
 			if in.Has("configText") {
 				in.whole("configText", "port", "listenAddress", "webExternalUrl", "logLevel", "logFormat", "clusterListenAddress", "clusterPeers", "extraFlags")

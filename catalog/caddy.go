@@ -14,10 +14,10 @@ var caddyServer = ServiceType{
 	Name: "caddy", Package: "caddy", User: "caddy",
 	Doc: "Caddy, a web server with automatic HTTPS.",
 	rows: []row{
-		{"port", "port = 8082", "The port of nix2gpu's own page, which is served when there is no site at all."},
+		{"port", "port = 8082", "The port of nix2gpu's own page, which is served when there is no site at all; beside configFile, one where that file has Caddy listen."},
 		{"globalConfig", "lines", "Lines of the block of global options."},
 		{"extraConfig", "lines", "Lines of the Caddyfile after the sites."},
-		{"configFile", "null file", "A Caddyfile instead of everything else here."},
+		{"configFile", "null file", "A Caddyfile instead of everything else here. Set port to where it has Caddy listen: there Caddy is asked whether it is ready. Else it counts as ready once it runs."},
 		{"settings", "attrs json", "Caddy's own JSON, instead of everything else here."},
 		{"adapter", "null string", "How to read configFile; \"caddyfile\" unless set."},
 		{"email", "null string", "The mail address that the certificate authority is given."},
@@ -60,7 +60,8 @@ func generateCaddy(in *Instance) {
 		c.fromJSON()
 	case in.Has("configFile"):
 		file = in.Path("configFile")
-		in.whole("configFile", "adapter", "resume")
+		in.whole("configFile", "adapter", "resume", "port")
+		c.listens = in.listensByFile()
 		if in.Has("adapter") {
 			adapter = in.String("adapter")
 		}

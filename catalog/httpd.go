@@ -18,7 +18,7 @@ var httpdServer = ServiceType{
 	Name: "apache-httpd", Aliases: []string{"httpd"}, Package: "apacheHttpd", User: "www-data",
 	Doc: "Apache, a web server.",
 	rows: []row{
-		{"port", "port = 8081", "The port of virtual hosts that name none."},
+		{"port", "port = 8081", "The port of virtual hosts that name none; beside configFile, one where that file has Apache listen."},
 		{"extraConfig", "lines", "Further lines of the configuration, at this place."},
 		{"sslPort", "port = 8444", "The port of virtual hosts with TLS that name none."},
 		{"extraModules", "list string | {}", "Further modules to load, by name, such as \"status\", or with the path of the file."},
@@ -32,7 +32,7 @@ var httpdServer = ServiceType{
 		{"maxRequestsPerChild", "unsigned = 0", "After how many requests a process is replaced; 0 is never."},
 		{"sslProtocols", "string = All -SSLv2 -SSLv3 -TLSv1 -TLSv1.1", "TLS versions."},
 		{"sslCiphers", "null string", "TLS ciphers."},
-		{"configFile", "null file", "A configuration instead of everything else here."},
+		{"configFile", "null file", "A configuration instead of everything else here. Set port to where it has Apache listen: there Apache is asked whether it is ready. Else it counts as ready once it runs."},
 		{"enablePHP", "refused bool", "pass requests to php-fpm with proxyPass"},
 		{"phpPackage", "refused package", "pass requests to php-fpm with proxyPass"},
 		{"phpOptions", "refused lines", "pass requests to php-fpm with proxyPass, and set its phpOptions"},
@@ -112,7 +112,7 @@ func generateHttpd(in *Instance) {
 	file := in.RunDir("/httpd.conf")
 	if in.Has("configFile") {
 		file = in.Path("configFile")
-		in.whole("configFile")
+		in.whole("configFile", "port")
 	}
 	h.main = in.Main(project.Command{Exec: []project.Text{in.Program("httpd"), project.Lit("-DFOREGROUND"), project.Lit("-d"), in.DataDir(), project.Lit("-f"), file}})
 	h.main.Dirs = []project.Dir{{Path: in.DataDir()}, {Path: in.RunDir("")}}
@@ -120,7 +120,9 @@ func generateHttpd(in *Instance) {
 		Command:      project.Command{Exec: []project.Text{in.Program("httpd"), project.Lit("-t"), project.Lit("-d"), in.DataDir(), project.Lit("-f"), file}},
 		Inconclusive: []string{"Could not resolve host"},
 	}
-	if !in.Has("configFile") {
+	if in.Has("configFile") {
+		h.own = in.listensByFile()
+	} else {
 		body := &textBuilder{}
 		head := h.textBuilder
 		h.textBuilder = body // the hosts say which modules and ports are needed

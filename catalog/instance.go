@@ -176,6 +176,16 @@ func (in *Instance) whole(option string, used ...string) {
 	}
 }
 
+// listensByFile returns the listener of which a configuration of the user's own can't tell:
+// on all addresses, at the option port if that is set, else none, with a note.
+func (in *Instance) listensByFile() []listener {
+	if !in.IsSet("port") {
+		in.note(in.Get("configFile"), "nothing says where the server listens by configFile, so it counts as ready once it runs: set port, and it is asked there")
+		return nil
+	}
+	return []listener{{"*", in.Int("port"), []string{"port"}}}
+}
+
 // unusedPort notes that the option port is set but nothing listens on it, because
 // every listener names its own.
 func (in *Instance) unusedPort(listens []listener) {

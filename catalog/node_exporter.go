@@ -16,6 +16,6 @@ var nodeExporter = ServiceType{
 		endpoints: []endpoint{{name: "web", port: "port", address: "listenAddress", both: []string{"--web.listen-address"}}},
 		argv: []string{"{bin/node_exporter}", "--web.listen-address={web}", "--collector.{enabledCollectors...}", "--no-collector.{disabledCollectors...}",
 			"{extraFlags...}"},
-		ready: ready{listener: "web", http: "/", guard: webConfig},
+		ready: ready{listener: "web", http: "/", guard: []string{webConfig}},
 	},
 }

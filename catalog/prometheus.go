@@ -49,7 +49,7 @@ var prometheus = ServiceType{
 			{"remote_read", some("remoteRead")}, {"remote_write", some("remoteWrite")},
 		}}},
 		test:   []string{"{bin/promtool}", "check", "config", "{run/prometheus.yml}"},
-		ready:  ready{listener: "web", http: "/-/ready", slow: true, guard: webConfig},
+		ready:  ready{listener: "web", http: "/-/ready", slow: true, guard: []string{webConfig, "webConfigFile"}},
 		finish: prometheusRules,
 	},
 }
@@ -79,7 +79,7 @@ func prometheusRules(in *tableInstance, main *project.Process) {
 }
 
 // webConfig names a file with TLS or passwords, for all servers of the Prometheus project.
-var webConfig = []string{"--web.config.file -web.config.file", "webConfigFile"}
+const webConfig = "--web.config.file -web.config.file"
 
 // prometheusPrefix puts before the probe's path what all paths of the server begin with:
 // that of the address under which others reach it, unless a flag says otherwise.

@@ -42,7 +42,7 @@ type table struct {
 	test      []string // tests the configuration; may be empty
 	extra     string   // the option with the user's own arguments
 	success   []int    // exit codes beside 0
-	behind    []string // sources, as of an endpoint, and flags, by which the server would leave for the background
+	behind    []string // sources, as of an endpoint, the strongest first, by which the server would leave for the background; a flag says so by itself
 	stop      project.Signal
 
 	// finish adds what no table can say.
@@ -136,21 +136,30 @@ func generateTable(in *Instance) {
 			c.unused(r)
 		}
 	}
-	for _, source := range r.table.behind {
-		text, at, said := r.said([]string{source})
-		if flags := strings.Fields(source); source[0] == '-' {
-			said = slices.ContainsFunc(r.Strings(r.table.extra), func(word string) bool { return slices.Contains(flags, word) })
-			text, at = "true", []string{r.table.extra}
-		}
-		if said && text == "true" {
-			r.background(r.Get(at...))
-		}
-	}
+	r.stays()
 	r.main.Shutdown.Signal = r.table.stop
 	r.main.SuccessCode = slices.Clone(r.table.success)
 	r.main.Readiness = r.probe()
 	if r.table.finish != nil {
 		r.table.finish(r, r.main)
+	}
+}
+
+// stays reports the strongest of the sources that would have the server leave for the background.
+func (in *tableInstance) stays() {
+	for _, source := range in.table.behind {
+		flags := strings.Fields(source)
+		text, at, said := in.said([]string{source})
+		if source[0] == '-' {
+			said = slices.ContainsFunc(in.Strings(in.table.extra), func(word string) bool { return slices.Contains(flags, word) })
+			text, at = "true", []string{in.table.extra}
+		}
+		if said && text == "true" {
+			in.background(in.Get(at...))
+		}
+		if said {
+			return
+		}
 	}
 }
 
@@ -302,15 +311,44 @@ func lineValue(lines, key string) (value string, ok bool) {
 		if yaml && text == "" {
 			above = append(above, level{indent, name + "."})
 		}
-		if set, is := strings.CutPrefix(text, "{"); is && yaml {
-			for one := range strings.SplitSeq(strings.TrimRight(set, " }"), ",") {
-				if sub, text, _ := cutLine(one); name+"."+sub == key {
+		if yaml {
+			flowValues(name, text, func(name, text string) {
+				if name == key {
 					value, ok = text, true
 				}
-			}
+			})
 		}
 	}
 	return value, ok
+}
+
+// flowValues says what is in a text such as { a: 1, b: { c: 2 } }, below a name.
+func flowValues(name, text string, say func(name, text string)) {
+	set, is := strings.CutPrefix(text, "{")
+	if !is {
+		return
+	}
+	quote, depth := rune(0), 0
+	for _, one := range strings.FieldsFunc(strings.TrimSuffix(set, "}"), func(c rune) bool {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '{':
+			depth++
+		case c == '}':
+			depth--
+		}
+		return c == ',' && quote == 0 && depth == 0
+	}) {
+		if sub, text, _ := cutLine(one); sub != "" {
+			say(name+"."+sub, text)
+			flowValues(name+"."+sub, text, say)
+		}
+	}
 }
 
 // cutLine splits a line into a key, which is "" for none, and its value; yaml says that a colon is between.

@@ -103,6 +103,9 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 				for _, name := range slices.Concat(c.overlay, c.tail) {
 					option(c.path, name)
 				}
+				if c.instead != "" {
+					option(c.path, c.instead)
+				}
 			}
 			for _, e := range tab.endpoints {
 				if e.port == "" && len(e.ports)+len(e.both) == 0 && !e.silent && e.number == 0 {
@@ -114,7 +117,7 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 						t.Errorf("endpoint %s: there is no endpoint %q", e.name, name)
 					}
 				}
-				for _, name := range []string{e.port, e.address} {
+				for _, name := range []string{e.port, e.address, e.file} {
 					if name != "" {
 						option("endpoint "+e.name, name)
 					}
@@ -124,6 +127,15 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 						option("endpoint "+e.name, source)
 					} else if tab.extra == "" {
 						t.Errorf("endpoint %s: a flag, and no option for flags", e.name)
+					}
+				}
+			}
+			for _, list := range [][]string{tab.ready.guard, tab.ready.scheme, tab.behind} {
+				for _, source := range list {
+					if source, _, _ := strings.Cut(source, ":"); source[0] != '-' {
+						option("ready or behind", source)
+					} else if tab.extra == "" {
+						t.Errorf("%q: a flag, and no option for flags", source)
 					}
 				}
 			}
@@ -138,5 +150,25 @@ func TestTablesNameWhatThereIs(t *testing.T) {
 				t.Errorf("the table of packages has no %q with user %q", typ.Package, typ.User)
 			}
 		})
+	}
+}
+
+// Lines of a configuration are read as the server reads them, as far as what listens goes.
+func TestLineValue(t *testing.T) {
+	for _, c := range []struct{ lines, key, want string }{
+		{"port = 1\nport = 2", "port", "2"},
+		{"net:\n  port: 1 # of clients\nother:\n  port: 2", "net.port", "1"},
+		{"net: { port: 1, bindIp: localhost }", "net.bindIp", "localhost"},
+		{`net: { bindIp: "127.0.0.1,::1", port: 1 }`, "net.bindIp", "127.0.0.1,::1"},
+		{`net: { bindIp: '127.0.0.1,::1', port: 1 }`, "net.port", "1"},
+		{"net: { tls: { mode: disabled }, port: 1 }", "net.port", "1"},
+		{"net: { tls: { mode: disabled, x: 2 }, port: 1 }", "net.tls.mode", "disabled"},
+		{"net:\n  tls: { mode: disabled }", "net.tls.mode", "disabled"},
+		{"net: { port: 1 } # all", "net.port", "1"},
+		{"net: {port: 1}", "net.port", "1"},
+	} {
+		if got, _ := lineValue(c.lines, c.key); got != c.want {
+			t.Errorf("%q: %s is %q, want %q", c.lines, c.key, got, c.want)
+		}
 	}
 }

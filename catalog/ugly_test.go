@@ -3,7 +3,41 @@ package catalog_test
 import (
 	"strings"
 	"testing"
+
+	"nix2gpu/project"
 )
+
+// Who writes a name where a set is wanted is told the form; who names one address twice, what to do.
+func TestUglyDefinitionsAreToldTheForm(t *testing.T) {
+	for instance, want := range map[string]string{
+		`postgresql.a = { enable = true; initialDatabases = [ "users" ]; };`:       `write { name = "users"; }`,
+		`mysql.a = { enable = true; ensureUsers = [ "me" ]; };`:                    `write { name = "me"; }`,
+		`apache-httpd.a = { enable = true; virtualHosts.b.servedDirs = [ 80 ]; };`: `write { dir = …; urlPath = …; }`,
+		`redis.a = { enable = true; bind = "localhost 127.0.0.1"; };`:              "name that address once",
+	} {
+		if _, err := generate(t, "t.nix", "{ services."+instance+" }"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", instance, err, want)
+		}
+	}
+}
+
+// A server with a configuration of the user's own is asked at the port that the user names.
+func TestConfigFilesOfTheUsersOwn(t *testing.T) {
+	for _, typ := range []string{"caddy", "apache-httpd"} {
+		for _, port := range []string{"", "port = 8123;"} {
+			p, err := generate(t, "t.nix", "{ services."+typ+".a = { enable = true; configFile = \"/srv/web.conf\"; "+port+" }; }")
+			if err != nil {
+				t.Fatal(err)
+			}
+			main := p.Processes[p.Services[project.ID(typ+".a")].Main]
+			asked := main.Readiness != nil && main.Readiness.Server != nil && main.Readiness.Server.Port == 8123
+			noted := len(p.Notes) == 1 && strings.Contains(p.Notes[0].Text, "set port, and it is asked there")
+			if known := port != ""; asked != known || noted == known || len(p.Services[project.ID(typ+".a")].Ports) > 0 != known {
+				t.Errorf("%s with %q: asked %t, noted %t, ports %v", typ, port, asked, noted, p.Services[project.ID(typ+".a")].Ports)
+			}
+		}
+	}
+}
 
 // Settings that would undo what we do for a service are refused, or said to have no effect.
 func TestSettingsThatClashWithOurs(t *testing.T) {
@@ -18,6 +52,9 @@ func TestSettingsThatClashWithOurs(t *testing.T) {
 		{`mongodb.a = { enable = true; extraConfig = "processManagement:\n  fork: true"; };`, "cannot be watched", ""},
 		{`mongodb.a = { enable = true; settings.processManagement.fork = true; };`, "cannot be watched", ""},
 		{`mongodb.a = { enable = true; settings.processManagement.fork = false; };`, "", ""},
+		{`mongodb.a = { enable = true; settings.processManagement.fork = true; extraConfig = "processManagement:\n  fork: false"; };`, "", ""},
+		{`mongodb.a = { enable = true; settings.processManagement.fork = false; extraConfig = "processManagement:\n  fork: true"; };`, "cannot be watched", ""},
+		{`mongodb.a = { enable = true; extraFlags = [ "--fork" ]; extraConfig = "processManagement:\n  fork: false"; };`, "cannot be watched", ""},
 		{`mysql.a = { enable = true; settings.mysqld.daemonize = true; };`, "cannot be watched", ""},
 		{`mysql.a = { enable = true; settings.mysqld.daemonize = 1; };`, "cannot be watched", ""},
 		{`mysql.a = { enable = true; settings.mysqld.daemonize = "ON"; };`, "cannot be watched", ""},

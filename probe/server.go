@@ -321,25 +321,33 @@ func answerLine(r io.Reader) (string, error) {
 
 // kafka asks a broker. The zero value is ready to use.
 type kafka struct {
-	guarded bool // it wants a password first, and logs that we have none, so we don't ask again
+	refused int // times in a row that it hung up on our question
 }
+
+// kafkaGuarded is from when on a broker is believed to want a password first. One that
+// merely stops, or is asked just before its listener is ready, hangs up as well, but only once.
+const kafkaGuarded = 3
 
 // ask asks for the versions of the API, for which nobody needs a password, and then which
 // brokers there are. A broker takes requests before its controller lets it serve; until then
 // it names none.
 func (k *kafka) ask(rw io.ReadWriter) error {
 	const apiVersions, metadata = 18, 3
-	if _, err := kafkaRequest(rw, apiVersions, 0, nil); err != nil || k.guarded {
-		return err
+	if _, err := kafkaRequest(rw, apiVersions, 0, nil); err != nil || k.refused == kafkaGuarded {
+		return err // each further question would be a line in its log
 	}
 	answer, err := kafkaRequest(rw, metadata, 1, make([]byte, 4)) // about no topic
 	switch {
 	case hungUp(err):
-		k.guarded = true
-		return nil
+		if k.refused++; k.refused == kafkaGuarded {
+			return nil
+		}
+		return err
 	case err != nil:
 		return err
-	case len(answer) < 4 || binary.BigEndian.Uint32(answer) == 0:
+	}
+	k.refused = 0
+	if len(answer) < 4 || binary.BigEndian.Uint32(answer) == 0 {
 		return errors.New("the broker does not serve yet: it names no broker that does")
 	}
 	return nil

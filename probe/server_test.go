@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,7 +87,7 @@ func TestServerProtocols(t *testing.T) {
 		{"zookeeper", answer("Zookeeper version: 3.8.0\nLatency"), ""},
 		{"zookeeper", answer("This ZooKeeper instance is not currently serving requests\n"), "not currently serving"},
 		{"nats", greet("INFO {\"server_id\":\"x\"}\r\n"), ""},
-		{"kafka", answer("\x00\x00\x00\x06\x6e\x32\x67\x70\x00\x00"), ""},
+		{"kafka", answer("\x00\x00\x00\x06\x6e\x32\x67\x70\x00\x00"), "closed the connection"},
 		{"kafka", answer("\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00"), "not a Kafka broker"},
 		{"kafka", answers(kafkaAnswer(""), kafkaAnswer("\x00\x00\x00\x01")), ""},
 		{"kafka", answers(kafkaAnswer(""), kafkaAnswer("\x00\x00\x00\x00\xff\xff\xff\xff")), "names no broker"},
@@ -202,6 +203,30 @@ func TestServerOnASocket(t *testing.T) {
 		}
 	}()
 	wantError(t, check(t, p), "")
+}
+
+// A broker that hangs up once merely stops, or is not ready yet; one that always does wants a password.
+func TestKafkaHangsUp(t *testing.T) {
+	for name, c := range map[string]struct{ hangs, fails int }{"once": {1, 2}, "always": {1000, 2}} {
+		var asked atomic.Int32
+		p := &project.Probe{Server: &project.ServerCheck{Protocol: "kafka", Port: serve(t, func(conn net.Conn) {
+			defer conn.Close()
+			brokers := "\x00\x00\x00\x00" // none yet
+			switch n := int(asked.Add(1)); {
+			case n <= c.hangs:
+				conn.Read(make([]byte, 1024))
+				io.WriteString(conn, kafkaAnswer(""))
+				conn.Read(make([]byte, 1024))
+				return
+			case n > c.hangs+1:
+				brokers = "\x00\x00\x00\x01"
+			}
+			answers(kafkaAnswer(""), kafkaAnswer(brokers))(conn)
+		})}}
+		if failures := untilPasses(t, p); len(failures) != c.fails {
+			t.Errorf("%s: failed %q, want %d times", name, failures, c.fails)
+		}
+	}
 }
 
 // untilPasses checks until all is well, and returns the failures before it.

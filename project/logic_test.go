@@ -178,7 +178,8 @@ nix2gpu.nix:2:1: a file of "b" is not UTF-8
 				}
 				p.Services["b"].Ports = append(p.Services["b"].Ports, project.Port{Port: 80})
 			},
-			want: `nix2gpu.nix:2:1: port 80 is used twice: by "b" (all addresses, nix2gpu.nix:2:1) and by "b" (127.0.0.1, nix2gpu.nix:2:1)`,
+			want: `nix2gpu.nix:2:1: port 80 is used twice: by "b" (all addresses, nix2gpu.nix:2:1) and by "b" (127.0.0.1, nix2gpu.nix:2:1)
+  hint: name that address once, or give one of them another port`,
 		},
 		{
 			name: "probes", lines: []string{"a", "b"},

@@ -462,7 +462,7 @@ func (e *Errors) checkPorts(p *Project) {
 				if o.port.clashes(port) && (o.service == id || !p.Apart(s) && !p.Apart(p.Services[o.service])) {
 					hint := "give one of them another port"
 					if o.service == id {
-						hint = ""
+						hint = "name that address once, or give one of them another port"
 					}
 					e.add(pos, id, hint, "port %d is used twice: by %q (%s) and by %q (%s)", port.Port,
 						p.label(o.service), o.port.where(), p.label(id), port.where())

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nix2gpu/catalog"
+	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
 
@@ -39,7 +40,7 @@ func (l *loaded) warnOfLiterals(env *Env, found []project.Literal) (some bool) {
 	passwords := catalog.Passwords(l.config.Get("services"))
 	for _, c := range passwords {
 		at := c.Path()[len(l.config.Path()):]
-		path := strings.Join(at, ".")
+		path := module.ShowPath(at)
 		l.warn(env, l.optionPos(at...), path+" is a password in plain text, and the image has it, for whoever gets the image",
 			fmt.Sprintf(`%s = { secret = "NAME"; }`, path))
 	}

@@ -1,6 +1,8 @@
 package module
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -336,6 +338,27 @@ func submoduleType(s *submodule) *typeInfo {
 			return result{val: &tr.checked, tree: tr}
 		},
 	}
+}
+
+// example says how to write a value that was given alone: as the name, if there is one, beside
+// what else is needed. It is "" if that is not known.
+func (s *submodule) example(value string) string {
+	if len(s.modules) == 0 {
+		return ""
+	}
+	options, form := s.modules[0].options, ""
+	if _, ok := options["name"]; ok {
+		form = " name = " + value + ";"
+	}
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		if o := options[name]; o.Default == nil && o.DefaultFrom == nil && o.AliasOf == nil && o.Set == nil && name != "name" {
+			form += " " + name + " = …;"
+		}
+	}
+	if form == "" {
+		return ""
+	}
+	return "write {" + form + " }"
 }
 
 // evaluate returns the tree of a submodule at loc.

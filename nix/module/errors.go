@@ -258,6 +258,9 @@ func cycleHint(err *eval.Error) string {
 // `services.redis."x.y".port'.
 func quotePath(path []string) string { return "`" + showPath(path) + "'" }
 
+// ShowPath returns the path of an option, or of an element of one, as one would write it in Nix.
+func ShowPath(path []string) string { return showPath(path) }
+
 func showPath(path []string) string {
 	var b strings.Builder
 	for i, p := range path {

@@ -372,6 +372,9 @@ func (m *merging) cure(typ *typeInfo, v eval.Value) string {
 		}
 		try = append(try, eval.Str(m.show(v)))
 	}
+	if bare.sub != nil {
+		return bare.sub.example(m.show(v))
+	}
 	if k := v.Type(); k != eval.TypeList && k != eval.TypeAttrs && k != eval.TypeFunction {
 		try = append(try, eval.NewList(v))
 	}
