@@ -134,7 +134,7 @@ func (in *tableInstance) constant(value any) (v any, ok bool) {
 		n, err := strconv.ParseInt(text.String(), 10, 64)
 		return n, ok && err == nil
 	case some:
-		all := in.Any(string(v))
+		all := in.Any(strings.Split(string(v), ".")...)
 		switch c := all.(type) {
 		case nil:
 			return nil, false
@@ -145,7 +145,7 @@ func (in *tableInstance) constant(value any) (v any, ok bool) {
 		}
 		return all, true
 	case whole:
-		return in.Any(string(v)), true
+		return in.Any(strings.Split(string(v), ".")...), true
 	case []string:
 		list := []any{}
 		for _, text := range in.words(v) {
