@@ -444,7 +444,7 @@ func (f *file) packSegment(ctx context.Context, p *packer, r *os.File, out *outp
 	w := os.NewFile(uintptr(fd), tmp)
 	began := time.Now()
 	err = p.pack(w, r, originOf(st), func() error {
-		pause := time.NewTimer(time.Since(began) * (packShare - 1))
+		pause := time.NewTimer(time.Since(began) * (p.share - 1))
 		defer pause.Stop()
 		select {
 		case <-pause.C:

@@ -20,19 +20,22 @@ import (
 // pack packs all older files of a log, however new they are.
 func (s *scribe) pack() {
 	s.tb.Helper()
-	p, err := newPacker()
-	if err != nil {
-		s.tb.Fatal(err)
-	}
-	if s.frame > 0 {
-		p.in = p.in[:s.frame]
+	if s.packer == nil {
+		p, err := newPacker()
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		p.share = 1 // without pauses
+		if s.packer = p; s.frame > 0 {
+			p.in = p.in[:s.frame]
+		}
 	}
 	for {
 		r, _ := s.f.rested(time.Now().Add(time.Hour))
 		if r == nil {
 			return
 		}
-		if err := s.f.packSegment(s.tb.Context(), p, r, nil); err != nil {
+		if err := s.f.packSegment(s.tb.Context(), s.packer, r, nil); err != nil {
 			s.tb.Fatal(err)
 		}
 	}

@@ -50,11 +50,12 @@ type packer struct {
 	zip     *zstd.Encoder
 	in, out []byte
 	known   timeCache
+	share   time.Duration // it works for one part of so many of the time
 }
 
 func newPacker() (*packer, error) {
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(frameSize), zstd.WithLowerEncoderMem(true))
-	return &packer{zip: zip, in: make([]byte, frameSize)}, err
+	return &packer{zip: zip, in: make([]byte, frameSize), share: packShare}, err
 }
 
 // pack writes the records of r. Before each frame it calls next, which may end it.
