@@ -21,7 +21,9 @@ import (
 // anything starts: what can't be opened ends the session, and nothing is lost.
 func (s *session) listenTCP() error {
 	p := s.job.Project.Project()
+	var hosts []string
 	if l := cmp.Or(s.job.Listen, p.Listen); l != nil {
+		hosts = l.Hosts
 		if err := s.serveAPI(l); err != nil {
 			return err
 		}
@@ -32,7 +34,7 @@ func (s *session) listenTCP() error {
 			return fmt.Errorf("metrics.listen: %w", err)
 		}
 		s.hub.Sayf("metrics are at http://%s/metrics", l.Addr())
-		s.overTCP(l, server.TCP{MetricsOnly: true})
+		s.overTCP(l, server.TCP{MetricsOnly: true, Hosts: hosts})
 	}
 	return nil
 }

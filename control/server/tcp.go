@@ -42,7 +42,7 @@ type TCP struct {
 	TLS         *tls.Config // nil: none, which is for loopback only
 	Allow       []Access    // beside AccessRead and AccessAct
 	Hosts       []string    // names by which clients may call this machine, beside addresses and localhost
-	MetricsOnly bool        // nothing but /metrics, for which no token is needed
+	MetricsOnly bool        // nothing but /metrics, for which no token is needed, and off loopback no name
 }
 
 // ServeTCP answers on l until Close.
@@ -143,7 +143,7 @@ var errNoToken = &control.Error{Code: control.CodeUnauthorized}
 // admit refuses requests that a web page of somebody else has made, and those without the
 // token.
 func (t *tcp) admit(r *http.Request) error {
-	if !t.MetricsOnly && !t.knows(r.Host) {
+	if !t.knows(r.Host) && !(t.MetricsOnly && !toLoopback(r)) {
 		return &control.Error{Code: control.CodeForbidden, Msg: fmt.Sprintf("%q is no name of this machine that is known here", r.Host),
 			Hint: "use its address, or start the project with --listen-host"}
 	}
@@ -163,6 +163,13 @@ func (t *tcp) admit(r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// toLoopback reports whether a request was sent to this machine's loopback. Elsewhere,
+// everybody who reaches the address may have the metrics, by whatever name they know it.
+func toLoopback(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return !ok || local.IP.IsLoopback()
 }
 
 // knows reports whether a client may call this machine so. A name is refused: a page can

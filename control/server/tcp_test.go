@@ -60,6 +60,11 @@ func serveTCP(t *testing.T, f *fake, opts server.TCP, before func(*server.Server
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveTCPOn(t, l, f, opts, before)
+}
+
+func serveTCPOn(t *testing.T, l net.Listener, f *fake, opts server.TCP, before func(*server.Server)) string {
+	t.Helper()
 	srv := server.New(server.Options{Engine: f, Resolve: (*project.Project).ResolveAll, Measure: reading,
 		Copies: oneCopy{},
 		Reload: func(_ context.Context, p *project.Project) (project.Valid, error) { return project.Validated(p) },
@@ -410,6 +415,53 @@ func TestTCPOfMetricsAlone(t *testing.T) {
 	}
 	if status, _ := ask(t, hc, "GET", "http://"+addr+"/metrics", "", "Origin", "https://evil.example"); status != 403 {
 		t.Errorf("a page: %d", status)
+	}
+}
+
+// A remote listener's connections seem to come in at an address of a network.
+type remote struct{ net.Listener }
+
+type remoteConn struct{ net.Conn }
+
+func (l remote) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return remoteConn{c}, err
+}
+
+func (remoteConn) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9464} }
+
+// A page can make its own name stand for this machine's loopback. On a network's address,
+// whoever reaches it may have the metrics.
+func TestTCPOfMetricsByName(t *testing.T) {
+	listen := func() net.Listener {
+		l, err := server.ListenTCP(t.Context(), "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	opts := server.TCP{MetricsOnly: true, Hosts: []string{"shop.example"}}
+	near, far := serveTCPOn(t, listen(), newFake(), opts, nil), serveTCPOn(t, remote{listen()}, newFake(), opts, nil)
+	for _, c := range []struct {
+		addr, host string
+		want       int
+	}{
+		{near, near, 200}, {near, "localhost:9464", 200}, {near, "shop.example", 200}, {near, "[::1]:9464", 200},
+		{near, "evil.example", 403}, {near, "localhost.evil.example:9464", 403},
+		{far, "shop-1:9464", 200}, {far, "192.0.2.1:9464", 200},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+c.addr+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c.host
+		resp, err := plainClient(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != c.want {
+			t.Errorf("%s (far: %t): %d, want %d", c.host, c.addr == far, resp.StatusCode, c.want)
+		}
 	}
 }
 
