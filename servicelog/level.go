@@ -229,16 +229,35 @@ func (f Field) in(value json.RawMessage, path []string) bool {
 		n, err := strconv.ParseUint(path[0], 10, 31)
 		return err == nil && json.Unmarshal(value, &list) == nil && int(n) < len(list) && f.in(list[n], path[1:])
 	}
-	var fields map[string]json.RawMessage
-	if value[0] != '{' || json.Unmarshal(value, &fields) != nil {
+	if value[0] != '{' {
 		return false
 	}
+	fields := members(value)
 	for n := len(path); n > 0; n-- {
 		if inner, ok := fields[strings.Join(path[:n], ".")]; ok && f.in(inner, path[n:]) {
 			return true
 		}
 	}
 	return false
+}
+
+// members returns the fields of an object, or nil if it is none. Of a name that it has
+// twice, the first counts, as it does for its level.
+func members(object json.RawMessage) map[string]json.RawMessage {
+	if !json.Valid(object) {
+		return nil
+	}
+	fields := map[string]json.RawMessage{}
+	d := json.NewDecoder(bytes.NewReader(object))
+	for _, _ = d.Token(); d.More(); { // it is valid, so nothing fails
+		name, _ := d.Token()
+		var value json.RawMessage
+		_ = d.Decode(&value)
+		if _, twice := fields[name.(string)]; !twice {
+			fields[name.(string)] = value
+		}
+	}
+	return fields
 }
 
 // sameNumber reports whether both are the same number, such as 500 and 5e2.

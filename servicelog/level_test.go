@@ -144,6 +144,16 @@ func TestFields(t *testing.T) {
 			t.Errorf("%q has it", line)
 		}
 	}
+	// Of a name that is there twice the first counts, as for the level.
+	twice := []byte(`{"a":1,"level":"info","b":{"c":1,"c":2},"level":"error","a":2}`)
+	for text, want := range map[string]bool{"a=1": true, "a=2": false, "b.c=1": true, "b.c=2": false, "level=info": true, "level=error": false} {
+		if field, err := ParseField(text); err != nil || field.In(twice) != want {
+			t.Errorf("%s: got %v, %v", text, !want, err)
+		}
+	}
+	if got := FindLevel(twice); got != Info {
+		t.Errorf("its level is %v", got)
+	}
 	for _, text := range []string{"", "status", "=500"} {
 		if _, err := ParseField(text); err == nil {
 			t.Errorf("%q is taken", text)
