@@ -181,7 +181,7 @@ type jsonWriter struct {
 func (w *jsonWriter) value(v Value) {
 	t := w.t
 	t.step()
-	t.checkSize(w.out.Len(), maxStringSize)
+	t.checkString(w.out.Len())
 	t.enter()
 	switch v := t.Force(v).(type) {
 	case Null:

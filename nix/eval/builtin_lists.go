@@ -165,7 +165,7 @@ func listBuiltins() []*Builtin {
 		{Name: "genList", Args: []string{"f", "n"}, Doc: "The list [ (f 0) (f 1) … (f (n - 1)) ], computed when needed.",
 			Fn: func(t *Thread, args []Value) Value {
 				n := t.Int(args[1])
-				if n < 0 || n > maxListSize {
+				if n < 0 || n > int64(t.ev.opts.MaxSize/listUnit) {
 					t.Throw("cannot create a list of size %d", n)
 				}
 				t.charge(n)
@@ -267,7 +267,7 @@ func (t *Thread) concatLists(lists []Value) Value {
 		all[i] = t.List(v)
 		n += len(all[i].elems)
 	}
-	t.checkSize(n, maxListSize)
+	t.checkList(n)
 	t.spend(16 * n)
 	elems := make([]Value, 0, n)
 	for _, l := range all {
@@ -393,7 +393,7 @@ func genericClosure(t *Thread, args []Value) Value {
 		}
 		found = append(found, item)
 		next := t.List(t.call1(operator, item)).elems
-		t.checkSize(len(work)+len(next), maxListSize)
+		t.checkList(len(work) + len(next))
 		t.spend(closureBytes + 32*len(next))
 		work = append(work, next...)
 	}

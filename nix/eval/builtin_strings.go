@@ -55,7 +55,7 @@ func stringBuiltins() []*Builtin {
 				t.spend(wideBytes * len(s.s))
 				re.split(s.s, func(before string, groups []*string) {
 					t.step()
-					t.checkSize(len(parts), maxListSize)
+					t.checkList(len(parts))
 					parts = append(parts, Str(before))
 					if groups != nil {
 						parts = append(parts, groupList(groups[1:]))
@@ -80,7 +80,7 @@ func stringBuiltins() []*Builtin {
 						return StringList(parts...)
 					}
 					t.step()
-					t.checkSize(len(parts), maxListSize)
+					t.checkList(len(parts))
 					parts = append(parts, part)
 				}
 			}},

@@ -44,6 +44,7 @@ type Options struct {
 	MaxDepth      int                      // of nested calls; default: 10,000
 	MaxSteps      int64                    // of calls and forced values, for the life of the Evaluator; 0: no limit
 	MaxMemory     int64                    // limit of the whole program's heap, in bytes; 0: none
+	MaxSize       int                      // of a string in bytes; of a list, eight times its elements; default: 128 MiB
 
 	// Builtins are added to the built-in ones, or replace those of the same name.
 	Builtins []*Builtin
@@ -67,6 +68,7 @@ type SearchEntry struct{ Prefix, Path string }
 func (o *Options) setDefaults() {
 	o.CurrentSystem = cmp.Or(o.CurrentSystem, "x86_64-linux")
 	o.MaxDepth = cmp.Or(o.MaxDepth, 10_000)
+	o.MaxSize = cmp.Or(o.MaxSize, maxSize)
 	if o.TraceTo == nil {
 		o.TraceTo = io.Discard
 	}

@@ -10,8 +10,8 @@ import (
 // Sizes beyond which a string or list is an error: a few doublings fill any
 // memory, and Go's own end of memory can't be caught.
 const (
-	maxStringSize = 1 << 27
-	maxListSize   = 1 << 24
+	maxSize       = 1 << 27 // of a string, in bytes, unless Options say else
+	listUnit      = 8       // a list may have an eighth as many elements
 	maxSourceSize = 1 << 26 // of the text of an expression, whose tree is many times bigger
 )
 
@@ -55,7 +55,13 @@ func (t *Thread) checkLimits() {
 	t.checkContext()
 }
 
-// checkSize ends the evaluation if a string or list gets too big.
+// checkString ends the evaluation if a string of n bytes is too big.
+func (t *Thread) checkString(n int) { t.checkSize(n, t.ev.opts.MaxSize) }
+
+// checkList ends the evaluation if a list of n elements is too big.
+func (t *Thread) checkList(n int) { t.checkSize(n, t.ev.opts.MaxSize/listUnit) }
+
+// checkSize ends the evaluation if something gets too big.
 func (t *Thread) checkSize(n, limit int) {
 	if n > limit {
 		t.raise(&Error{Pos: t.Pos(), Kind: KindSize, Msg: "evaluation stopped: a string or list is larger than permitted"})
@@ -64,7 +70,7 @@ func (t *Thread) checkSize(n, limit int) {
 
 // grow is called before added bytes are appended to a text, which then has total bytes.
 func (t *Thread) grow(total, added int) {
-	t.checkSize(total, maxStringSize)
+	t.checkString(total)
 	t.spend(added)
 }
 

@@ -74,21 +74,33 @@ func TestSizeLimit(t *testing.T) {
 		`let f = n: if n == 0 then "x" else let s = f (n - 1); in s + s; in builtins.stringLength (f 100)`,
 		`let f = n: if n == 0 then "x" else let s = f (n - 1); in "${s}${s}"; in builtins.stringLength (f 100)`,
 		`let f = n: if n == 0 then [ 1 ] else let s = f (n - 1); in s ++ s; in builtins.length (f 100)`,
-		`builtins.genList (x: x) 10000000000`,
 	} {
-		got, err := print(t, eval.Options{}, "big.nix", src)
-		if e, ok := errors.AsType[*eval.Error](err); (!ok || e.Kind != eval.KindSize || !e.Pos.IsValid()) && !strings.Contains(src, "10000000000") {
-			t.Errorf("%s = %s, %v, want an error about size with its place", src, got, err)
-		} else if err == nil {
-			t.Errorf("%s = %s, want an error", src, got)
+		got, err := print(t, eval.Options{MaxSize: 1 << 20}, "big.nix", src)
+		if e, ok := errors.AsType[*eval.Error](err); !ok || e.Kind != eval.KindSize || !e.Pos.IsValid() {
+			t.Errorf("%s = %.50s, %v, want an error about size with its place", src, got, err)
 		}
+	}
+	for src, permitted := range map[string]bool{
+		`builtins.length (builtins.genList (x: x) 131072)`:                                                            true,
+		`builtins.length (builtins.genList (x: x) 131073)`:                                                            false,
+		`builtins.genList (x: x) 10000000000`:                                                                         false,
+		`builtins.stringLength (builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 65536))`:       true,
+		`builtins.stringLength (builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 65536) + "0")`: false,
+	} {
+		if got, err := print(t, eval.Options{MaxSize: 1 << 20}, "edge.nix", src); (err == nil) != permitted {
+			t.Errorf("%s = %.50s, %v, want that it is permitted: %t", src, got, err, permitted)
+		}
+	}
+	// The limit that holds without any option.
+	if got, err := print(t, eval.Options{}, "default.nix", `builtins.genList (x: x) 16777217`); err == nil {
+		t.Errorf("a list of %.50s, want an error", got)
 	}
 }
 
 // TestMemoryLimit: an expression that would fill the memory is an error with its
 // position. The limit is small compared with what each would need.
 func TestMemoryLimit(t *testing.T) {
-	const limit = 128 << 20
+	const limit = 32 << 20
 	for _, src := range []string{
 		`builtins.genericClosure { startSet = [ { key = 0; } ]; operator = x: [ { key = x.key + 1; } ]; }`,
 		`builtins.length (builtins.genericClosure { startSet = [ { key = [ 0 ]; } ]; operator = x: builtins.genList (n: { key = "${toString n}"; }) 10000000; })`,
@@ -96,14 +108,14 @@ func TestMemoryLimit(t *testing.T) {
 		`builtins.length (map (x: { a = x; }) (builtins.genList (x: x) 10000000))`,
 		`builtins.foldl' (acc: x: acc // { "a${toString x}" = acc; }) { } (builtins.genList (x: x) 100000)`,
 		`builtins.attrNames (builtins.listToAttrs (builtins.genList (x: { name = toString x; value = x; }) 1000000))`,
-		// Strings of 16 MiB each.
-		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 1048576); in builtins.deepSeq (builtins.genList (x: big + toString x) 1000) 1`,
-		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 1048576); in builtins.deepSeq (builtins.genList (x: "${big}${toString x}") 1000) 1`,
-		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 1048576); in builtins.deepSeq (builtins.genList (x: builtins.replaceStrings [ "" ] [ (toString x) ] big) 1000) 1`,
-		`let big = builtins.concatStringsSep "," (builtins.genList (x: "1") 4000000); in builtins.fromJSON "[${big}]"`,
-		`let big = builtins.concatStringsSep "," (builtins.genList (x: "1") 4000000); in builtins.fromTOML "a = [${big}]"`,
-		`let big = builtins.concatStringsSep "." (builtins.genList (x: "1") 4000000); in builtins.length (builtins.splitVersion big)`,
-		`let big = builtins.concatStringsSep "." (builtins.genList (x: "1") 4000000); in builtins.length (builtins.split "[.]" big)`,
+		// Strings of 4 MiB each.
+		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in builtins.deepSeq (builtins.genList (x: big + toString x) 1000) 1`,
+		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in builtins.deepSeq (builtins.genList (x: "${big}${toString x}") 1000) 1`,
+		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in builtins.deepSeq (builtins.genList (x: builtins.replaceStrings [ "" ] [ (toString x) ] big) 1000) 1`,
+		`let big = builtins.concatStringsSep "," (builtins.genList (x: "1") 1000000); in builtins.fromJSON "[${big}]"`,
+		`let big = builtins.concatStringsSep "," (builtins.genList (x: "1") 1000000); in builtins.fromTOML "a = [${big}]"`,
+		`let big = builtins.concatStringsSep "." (builtins.genList (x: "1") 1000000); in builtins.length (builtins.splitVersion big)`,
+		`let big = builtins.concatStringsSep "." (builtins.genList (x: "1") 1000000); in builtins.length (builtins.split "[.]" big)`,
 		dag + `f 60`, // as it is printed
 	} {
 		got, err := print(t, eval.Options{MaxMemory: limit}, "big.nix", src)
@@ -114,16 +126,16 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	// Garbage does not count.
 	for src, want := range map[string]string{
-		`builtins.foldl' (a: x: a + builtins.length (builtins.genList (x: { a = x; }) 1000)) 0 (builtins.genList (x: x) 3000)`: "3000000",
-		// Strings of 4 MiB each, which were arguments of builtins.
-		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in
-		builtins.stringLength (builtins.foldl' (s: x: builtins.concatStringsSep "" [ s "x" ]) big (builtins.genList (x: x) 40))`: "4194344",
-		// Strings of 2 MiB each: first in scopes that an error leaves, then in a list.
-		`let big = n: builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 65536) + toString n;
+		`builtins.foldl' (a: x: a + builtins.length (builtins.genList (x: { a = x; }) 1000)) 0 (builtins.genList (x: x) 1000)`: "1000000",
+		// Strings of 1 MiB each, which were arguments of builtins.
+		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 65536); in
+		builtins.stringLength (builtins.foldl' (s: x: builtins.concatStringsSep "" [ s "x" ]) big (builtins.genList (x: x) 40))`: "1048616",
+		// Strings of 512 KiB each: first in scopes that an error leaves, then in a list.
+		`let big = n: builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 16384) + toString n;
 		f = n: let s = big n; r = if n == 0 then throw "t" else f (n - 1); in builtins.seq (builtins.stringLength s) (builtins.seq r s);
 		in builtins.seq (builtins.tryEval (f 35)) (builtins.deepSeq (builtins.genList big 35) 1)`: "1",
-		// Strings of 1 MiB each, of which a filter leaves one in 32.
-		`let big = n: builtins.concatStringsSep "" ([ (toString n) ] ++ builtins.genList (x: "0123456789abcdef") 65536);
+		// Strings of 256 KiB each, of which a filter leaves one in 32.
+		`let big = n: builtins.concatStringsSep "" ([ (toString n) ] ++ builtins.genList (x: "0123456789abcdef") 16384);
 		some = x: builtins.filter (s: builtins.substring 0 1 s == "7") (map big (builtins.genList (x: x) 32));
 		in builtins.length (builtins.foldl' (a: x: a ++ some x) [ ] [ 1 2 3 4 5 6 ])`: "6",
 	} {

@@ -190,7 +190,7 @@ func (n *concatNode) eval(t *Thread, e *env) Value {
 	case len(y.elems) == 0:
 		return x
 	}
-	t.checkSize(len(x.elems)+len(y.elems), maxListSize)
+	t.checkList(len(x.elems) + len(y.elems))
 	t.spend(16 * (len(x.elems) + len(y.elems)))
 	return &List{concatElems(x.elems, y.elems)}
 }
