@@ -97,6 +97,9 @@ func TestSizeLimit(t *testing.T) {
 	}
 }
 
+// double repeats a text 2 to the power of n times, and needs no list for that.
+const double = `let double = n: s: if n == 0 then s else double (n - 1) (s + s); in `
+
 // TestMemoryLimit: an expression that would fill the memory is an error with its
 // position. The limit is small compared with what each would need.
 func TestMemoryLimit(t *testing.T) {
@@ -108,14 +111,14 @@ func TestMemoryLimit(t *testing.T) {
 		`builtins.length (map (x: { a = x; }) (builtins.genList (x: x) 10000000))`,
 		`builtins.foldl' (acc: x: acc // { "a${toString x}" = acc; }) { } (builtins.genList (x: x) 100000)`,
 		`builtins.attrNames (builtins.listToAttrs (builtins.genList (x: { name = toString x; value = x; }) 1000000))`,
-		// Strings of 4 MiB each.
-		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in builtins.deepSeq (builtins.genList (x: big + toString x) 1000) 1`,
-		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in builtins.deepSeq (builtins.genList (x: "${big}${toString x}") 1000) 1`,
-		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 262144); in builtins.deepSeq (builtins.genList (x: builtins.replaceStrings [ "" ] [ (toString x) ] big) 1000) 1`,
-		`let big = builtins.concatStringsSep "," (builtins.genList (x: "1") 1000000); in builtins.fromJSON "[${big}]"`,
-		`let big = builtins.concatStringsSep "," (builtins.genList (x: "1") 1000000); in builtins.fromTOML "a = [${big}]"`,
-		`let big = builtins.concatStringsSep "." (builtins.genList (x: "1") 1000000); in builtins.length (builtins.splitVersion big)`,
-		`let big = builtins.concatStringsSep "." (builtins.genList (x: "1") 1000000); in builtins.length (builtins.split "[.]" big)`,
+		// Strings of 4 MiB each, or a little more.
+		double + `let big = double 18 "0123456789abcdef"; in builtins.deepSeq (builtins.genList (x: big + toString x) 1000) 1`,
+		double + `let big = double 18 "0123456789abcdef"; in builtins.deepSeq (builtins.genList (x: "${big}${toString x}") 1000) 1`,
+		double + `let big = double 14 "0123456789abcdef"; in builtins.deepSeq (builtins.genList (x: builtins.replaceStrings [ "" ] [ "0123456789abcdef${toString x}" ] big) 1000) 1`,
+		double + `let big = double 20 "1,"; in builtins.fromJSON "[${big}1]"`,
+		double + `let big = double 20 "1,"; in builtins.fromTOML "a = [${big}1]"`,
+		double + `let big = double 22 "1."; in builtins.length (builtins.splitVersion big)`,
+		double + `let big = double 20 "1."; in builtins.length (builtins.split "[.]" big)`,
 		dag + `f 60`, // as it is printed
 	} {
 		got, err := print(t, eval.Options{MaxMemory: limit}, "big.nix", src)
@@ -128,14 +131,14 @@ func TestMemoryLimit(t *testing.T) {
 	for src, want := range map[string]string{
 		`builtins.foldl' (a: x: a + builtins.length (builtins.genList (x: { a = x; }) 1000)) 0 (builtins.genList (x: x) 1000)`: "1000000",
 		// Strings of 1 MiB each, which were arguments of builtins.
-		`let big = builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 65536); in
+		double + `let big = double 16 "0123456789abcdef"; in
 		builtins.stringLength (builtins.foldl' (s: x: builtins.concatStringsSep "" [ s "x" ]) big (builtins.genList (x: x) 40))`: "1048616",
 		// Strings of 512 KiB each: first in scopes that an error leaves, then in a list.
-		`let big = n: builtins.concatStringsSep "" (builtins.genList (x: "0123456789abcdef") 16384) + toString n;
+		double + `let base = double 15 "0123456789abcdef"; big = n: builtins.concatStringsSep "" [ base (toString n) ];
 		f = n: let s = big n; r = if n == 0 then throw "t" else f (n - 1); in builtins.seq (builtins.stringLength s) (builtins.seq r s);
 		in builtins.seq (builtins.tryEval (f 35)) (builtins.deepSeq (builtins.genList big 35) 1)`: "1",
 		// Strings of 256 KiB each, of which a filter leaves one in 32.
-		`let big = n: builtins.concatStringsSep "" ([ (toString n) ] ++ builtins.genList (x: "0123456789abcdef") 16384);
+		double + `let base = double 14 "0123456789abcdef"; big = n: builtins.concatStringsSep "" [ (toString n) base ];
 		some = x: builtins.filter (s: builtins.substring 0 1 s == "7") (map big (builtins.genList (x: x) 32));
 		in builtins.length (builtins.foldl' (a: x: a ++ some x) [ ] [ 1 2 3 4 5 6 ])`: "6",
 	} {
