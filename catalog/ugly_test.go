@@ -39,6 +39,17 @@ func TestConfigFilesOfTheUsersOwn(t *testing.T) {
 	}
 }
 
+// A folder of data that lines of the user's name is made and kept, as one of dataDir is.
+func TestFolderOfTheUsersOwnLines(t *testing.T) {
+	p, err := generate(t, "t.nix", `{ services.zookeeper.a = { enable = true; extraConf = "dataDir=/srv/zoo"; }; }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir := p.Processes["zookeeper.a"].Dirs[0]; dir.Path.String() != "/srv/zoo" || !dir.Keep {
+		t.Errorf("the folder is %v", dir)
+	}
+}
+
 // Settings that would undo what we do for a service are refused, or said to have no effect.
 func TestSettingsThatClashWithOurs(t *testing.T) {
 	for _, c := range []struct{ instance, refused, noted string }{

@@ -41,15 +41,15 @@ var zookeeper = ServiceType{
 	},
 }
 
-// zookeeperMember makes the server one of several.
+// zookeeperMember makes the folder of the data, and the server one of several.
 func zookeeperMember(in *tableInstance, main *project.Process) {
+	if dir, ok := lineValue(in.String("extraConf"), "dataDir"); ok {
+		main.Dirs[0].Path = in.place.Path(module.Str{S: dir})
+	}
 	if in.String("servers") == "" {
 		return
 	}
 	id := strconv.Itoa(in.Int("id"))
-	if dir, ok := lineValue(in.String("extraConf"), "dataDir"); ok {
-		main.Dirs[0].Path = in.place.Path(module.Str{S: dir})
-	}
 	main.Files = append(main.Files, project.File{Path: project.Join(main.Dirs[0].Path, project.Lit("/myid")), Content: project.Lit(id + "\n"), Mode: "0640"})
 	own, ok := lineValue(in.String("servers"), "server."+id)
 	if !ok {

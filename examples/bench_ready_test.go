@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,16 +23,30 @@ import (
 	"nix2gpu/rundir"
 )
 
-// realServers are the types of services whose server a machine with "make deps-all" has.
-var realServers = []string{"alertmanager", "apache-httpd", "azurite", "caddy", "dynamodb-local", "etcd", "jupyter", "memcached", "mysql", "nats-server", "nginx",
-	"node-exporter", "pgbouncer", "phpfpm", "postgresql", "prometheus", "rabbitmq", "redis", "redis-cluster", "zookeeper"}
+// realServers are the types of services that were tried with a real server, by the table that
+// the catalogue writes of them; such a machine as "make deps-all" makes has all of these.
+func realServers(b *testing.B) (types []string) {
+	table, err := os.ReadFile("../docs/reference/services/README.md")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| \\[`([a-z-]+)`\\].*\\| the server of [^|]+ \\|$").FindAllStringSubmatch(string(table), -1) {
+		if row[1] != "custom" {
+			types = append(types, row[1])
+		}
+	}
+	if len(types) == 0 {
+		b.Fatal("the table of services names no real server")
+	}
+	return types
+}
 
 // BenchmarkReady measures, for each real server with data of an earlier run, the time from
 // the command "nix2gpu up" until it is ready, and until the bare server is, with the same
 // words, variables and user. It may be 0.12 s longer, or 1.3 times as long; over-ms is what
 // is beyond both.
 func BenchmarkReady(b *testing.B) {
-	for _, typ := range realServers {
+	for _, typ := range realServers(b) {
 		b.Run(typ, func(b *testing.B) { benchmarkReady(b, typ) })
 	}
 }
