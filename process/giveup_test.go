@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nix2gpu/internal/testkit"
+	"nix2gpu/project"
 )
 
 // TestStuckIsWaitedForOnce: what GiveUp has returned is waited for no second time by Close,
@@ -154,5 +155,30 @@ func TestSweepWaitsForNothingAbandoned(t *testing.T) {
 	// With another start time, it is another process.
 	if count, left, err := sweep(all, nil, 0, map[int]uint64{stuck.PID: stuck.Start + 1}); err != nil || len(left) != 0 || count != 1 {
 		t.Errorf("process %d of another start: %d, %v, %v", stuck.PID, count, left, err)
+	}
+}
+
+// A look through all processes may take longer than what they are given to end.
+func TestSweepIsGentleAfterASlowLook(t *testing.T) {
+	cmd := exec.Command("/bin/sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	const grace = 10 * time.Millisecond
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	_, _, err := sweep(func(table *table) map[int]Info {
+		time.Sleep(2 * grace)
+		if info, ok := table.byPID[cmd.Process.Pid]; ok {
+			return map[int]Info{info.PID: info}
+		}
+		return map[int]Info{}
+	}, map[int]project.Signal{cmd.Process.Pid: project.SIGHUP}, grace, nil)
+	if err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "hangup") {
+		t.Errorf("it ended with %v, want SIGHUP", err)
 	}
 }

@@ -39,13 +39,14 @@ func ancestors(t *table) map[int]bool {
 	return out
 }
 
-// sweep ends what find finds, by its signal or TERM first, and by SIGKILL after grace. It
+// sweep ends what find finds, by its signal or TERM first, and by SIGKILL after grace,
+// which counts from the first signal: on a busy machine a look alone may take longer. It
 // goes on until find has found nothing twice: a process that forks while we look can hide
 // its child once, but not after its own end. It waits for nothing that is abandoned, which
 // has got SIGKILL before, and returns what of it lives on, if it ends all else.
 func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace time.Duration, abandoned map[int]uint64) (count int, stuck []Info, err error) {
 	seen, struck := make(map[int]uint64), make(map[int]uint64)
-	begun := time.Now()
+	var begun time.Time // of the first signal
 	pause, clean := time.Millisecond, 0
 	for {
 		t, err := readTable()
@@ -78,6 +79,9 @@ func sweep(find func(*table) map[int]Info, signals map[int]project.Signal, grace
 			continue
 		}
 		clean = 0
+		if begun.IsZero() {
+			begun = time.Now()
+		}
 		waited := time.Since(begun)
 		if waited > max(grace, 0)+killBudget {
 			sortByPID(left)
