@@ -223,13 +223,18 @@ func TestStartErrorsSayWhy(t *testing.T) {
 	}
 }
 
-// TestExitSaysWhatItUsed counts a child that was waited for.
+// TestExitSaysWhatItUsed counts a child that was waited for, and no memory of ours.
 func TestExitSaysWhatItUsed(t *testing.T) {
 	h := newHost(t, process.Options{})
-	p := start(t, h, shell("dd if=/dev/zero of=/dev/null bs=64M count=4 2>/dev/null; exit 3"))
+	p := start(t, h, shell("dd if=/dev/zero of=/dev/null bs=256M count=1 2>/dev/null; exit 3"))
 	await(t, "done", p.Done())
 	x := p.Exit()
-	if x.Memory < 64<<20 || x.CPU <= 0 || x.Ran <= 0 || x.At.IsZero() || x.Code != 3 {
-		t.Errorf("got %+v, want its time, and 64 MiB of memory at least", x)
+	if x.Memory < 256<<20 || x.CPU <= 0 || x.Ran <= 0 || x.At.IsZero() || x.Code != 3 {
+		t.Errorf("got %+v, want its time, and 256 MiB of memory at least", x)
+	}
+	p = start(t, h, process.Spec{Argv: []string{"/bin/true"}})
+	await(t, "done", p.Done())
+	if x := p.Exit(); x.Memory != 0 {
+		t.Errorf("/bin/true used %d bytes of memory, want that it isn't known, as we have more", x.Memory)
 	}
 }

@@ -173,8 +173,19 @@ func peek(idType, id int) (pid int, exit project.Exit, ok bool) {
 	}
 	exit.At = time.Now()
 	exit.CPU = project.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	exit.Memory = usage.Maxrss * 1024
+	exit.Memory = beyondOurs(usage.Maxrss) * 1024
 	return int(info.pid), exit, true
+}
+
+// beyondOurs returns the most that a child had resident, in KiB, or 0 if that isn't known:
+// between fork and exec it had our memory, and the kernel counts that as the child's.
+func beyondOurs(most int64) int64 {
+	const inexact = 1024 // of the kernel's counters, in KiB
+	var own unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &own) != nil || most <= own.Maxrss+inexact {
+		return 0
+	}
+	return most
 }
 
 // leaderExited notes that the leader of p has ended, and begins to end what it has left.

@@ -25,7 +25,7 @@ type Exit struct {
 	Ran Duration  `json:"ran,omitempty"`
 	// CPU and Memory include the descendants that it waited for.
 	CPU    Duration `json:"cpu,omitempty"`    // user and system time
-	Memory int64    `json:"memory,omitempty"` // the most that was resident, in bytes
+	Memory int64    `json:"memory,omitempty"` // the most that was resident, in bytes, if it is more than the supervisor had
 }
 
 // CannotPass is the exit code of a one-shot that would fail the same way again until

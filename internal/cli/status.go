@@ -345,8 +345,11 @@ func (b *block) lastExit() {
 		text += ": " + x.Said
 	}
 	b.line("last exit", "%s", text)
-	if x.Memory != 0 {
+	switch {
+	case x.Memory != 0:
 		b.line("it used", "%s of CPU time, at most %s of memory", lasted(x.CPU), memory(x.Memory))
+	case x.CPU != 0:
+		b.line("it used", "%s of CPU time", lasted(x.CPU))
 	}
 }
 
