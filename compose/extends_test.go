@@ -50,6 +50,30 @@ func TestExtendsIsBounded(t *testing.T) {
 	}
 }
 
+// A circle is said once, as it is, also where others lead to it.
+func TestCircularExtends(t *testing.T) {
+	const text = "processes:\n  x: { extends: a }\n  a: { command: x, extends: b }\n  b: { extends: a }\n  c: { command: x, extends: c }\n"
+	_, err := loadFiles("a.yaml", map[string]string{"a.yaml": text})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for circle, times := range map[string]int{"extends is circular: a → b → a\n": 1, "extends is circular: c → c\n": 1, "extends is circular": 2} {
+		if got := strings.Count(err.Error()+"\n", circle); got != times {
+			t.Errorf("%q %d times, want %d:\n%v", circle, got, times, err)
+		}
+	}
+}
+
+// What is written without a value is a map without entries.
+func TestNullProcesses(t *testing.T) {
+	for text, want := range map[string]string{"processes:\n": "", "processes: {}\n": "", "version: \"0.5\"\n": `has no key "processes"`} {
+		_, err := loadFiles("a.yaml", map[string]string{"a.yaml": text})
+		if got := fmt.Sprint(err); (err == nil) != (want == "") || !strings.Contains(got, want) && err != nil {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
 // A key that becomes the same as another by its variables follows the rule of "<<": what is
 // written out wins, and then what came first.
 func TestNamesOfVariablesBesideMerges(t *testing.T) {

@@ -46,7 +46,7 @@ func OverrideName(name string) string {
 // Load reads the files and merges them, in their order, into one project. The error
 // is an [Errors] with everything that is wrong.
 func Load(opts Options, files ...string) (*project.Project, error) {
-	l := &loader{opts: opts, sources: map[string][]string{}}
+	l := &loader{opts: opts, sources: map[string][]string{}, circular: map[string]bool{}}
 	l.environ()
 	var root *node
 	for _, file := range files {
@@ -77,6 +77,8 @@ type loader struct {
 	// apart is set if a process does not want the .env file. Its variables then go
 	// to the other processes one by one, not to the whole project.
 	apart bool
+	// circular are the processes of circles that were reported.
+	circular map[string]bool
 }
 
 func (l *loader) failed() error {
@@ -282,7 +284,7 @@ func (l *loader) project(root *node) *project.Project {
 	}
 	f.done()
 	if processes == nil {
-		if root.get("services") == nil {
+		if root.get("services") == nil && root.get("processes") == nil { // as null it is a map without entries
 			l.fail(root.pos, "has no key \"processes\"")
 		}
 		return p

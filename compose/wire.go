@@ -232,7 +232,7 @@ func DecodeProcess(now *project.Project, opts Options, data []byte) (*project.Pr
 
 // readWire parses the wire form.
 func readWire(opts Options, data []byte) (*loader, *node, error) {
-	l := &loader{opts: Options{Dir: opts.Dir, Environ: opts.Environ}, vars: map[string]any{}, wire: true}
+	l := &loader{opts: Options{Dir: opts.Dir, Environ: opts.Environ}, vars: map[string]any{}, circular: map[string]bool{}, wire: true}
 	if !json.Valid(data) {
 		l.failHint(project.Pos{}, "send an object, as GET /process/info/NAME answers it for one process", "the body is not valid JSON")
 		return nil, nil, l.failed()
