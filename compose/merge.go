@@ -124,11 +124,11 @@ func (l *loader) inherited(processes *node, name string, chain []string) *node {
 		l.failHint(ext.pos, "name a process of this file", "process %q extends %q, which does not exist", name, ext.text)
 		return own
 	case slices.Contains(chain, ext.text):
-		circle := chain[slices.Index(chain, ext.text):]
+		chain = chain[slices.Index(chain, ext.text):]
 		if !l.circular[ext.text] {
-			l.failHint(ext.pos, "take one of them out", "extends is circular: %s", strings.Join(append(circle, ext.text), " → "))
+			l.failHint(ext.pos, "take one of them out", "extends is circular: %s", strings.Join(append(chain, ext.text), " → "))
 		}
-		for _, name := range circle {
+		for _, name := range chain {
 			l.circular[name] = true
 		}
 		return own
