@@ -60,7 +60,10 @@ var etcd = ServiceType{
 }
 
 // etcdCluster says which members begin the cluster: this one alone, unless the user does.
+// Before, what a first start has left that was killed is cleared away.
 func etcdCluster(in *tableInstance, main *project.Process) {
+	init := in.Before(project.Command{Exec: []project.Text{project.Self(), project.Lit("provision"), project.Lit("etcd"), project.Lit("init"), flag("data", in.DataDir())}})
+	init.Dirs, main.Dirs = main.Dirs, nil
 	words := []string{"--initial-cluster={initialCluster}"}
 	if len(in.List("initialCluster")) == 0 {
 		name, _, _ := in.said([]string{"--name -name", "extraConf.NAME", "name"})

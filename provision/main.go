@@ -23,6 +23,7 @@ const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [...]
        nix2gpu provision mysql init  --bin DIR --data DIR
        nix2gpu provision mysql setup --bin DIR --data DIR --socket PATH --spec FILE
        nix2gpu provision redis cluster --replicas N --node HOST:PORT@PORT...
+       nix2gpu provision etcd init --data DIR
        nix2gpu provision rabbitmq test --server PATH --conf FILE [--advanced FILE]
        nix2gpu provision tailscale daemon --socket PATH --program PATH --state DIR --volume DIR --fallback DIR [--proxy ADDRESS]
        nix2gpu provision tailscale join   --socket PATH --program PATH --hostname NAME [--tag TAG]... --key FILE --key-from OPTION
@@ -75,6 +76,12 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 			return err
 		}
 		return makeRedisCluster(ctx, o)
+	case kind == "etcd init":
+		var o etcdOptions
+		if err := parse(o.flags(), args[2:]); err != nil {
+			return err
+		}
+		return initEtcd(o)
 	case kind == "rabbitmq test":
 		var o rabbitmqOptions
 		if err := parse(o.flags(), args[2:]); err != nil {
