@@ -211,8 +211,9 @@ func lendMain(args []string) int {
 // A command that was lent ends with the Host, and so does what it has started, also
 // when its parent is gone; before, nothing of it is touched.
 func TestLentEndsWithTheHost(t *testing.T) {
-	// It ignores TERM, as a shell at a terminal does, and begins when it is told to.
-	command := exec.Command("/bin/sh", "-c", `trap "" TERM; read cookie; export "$cookie"
+	// It ignores TERM, as a shell at a terminal does, and begins when it is told to. It does not
+	// ignore HUP, as what "nohup make test" starts would.
+	command := exec.Command("/usr/bin/env", "--default-signal=HUP", "/bin/sh", "-c", `trap "" TERM; read cookie; export "$cookie"
 		setsid sleep 1000 & echo $!; (setsid sleep 1000 & echo $!); echo ready; exec sleep 1000`)
 	stdin, err := command.StdinPipe()
 	if err != nil {

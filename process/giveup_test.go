@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nix2gpu/internal/testkit"
 	"nix2gpu/project"
 )
@@ -174,11 +176,11 @@ func TestSweepIsGentleAfterASlowLook(t *testing.T) {
 			return map[int]Info{info.PID: info}
 		}
 		return map[int]Info{}
-	}, map[int]project.Signal{cmd.Process.Pid: project.SIGHUP}, grace, nil)
+	}, map[int]project.Signal{cmd.Process.Pid: project.Signal(unix.SIGUSR1)}, grace, nil)
 	if err != nil {
 		t.Error(err)
 	}
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "hangup") {
-		t.Errorf("it ended with %v, want SIGHUP", err)
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "user defined signal 1") {
+		t.Errorf("it ended with %v, want SIGUSR1", err)
 	}
 }
