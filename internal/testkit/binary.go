@@ -20,10 +20,11 @@ func Root() string {
 // build makes the program once for all tests of a package, which are one
 // process, and returns its path.
 var build = sync.OnceValues(func() (string, error) {
-	dir := binaryDir()
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	dir, err := os.MkdirTemp("", "nix2gpu-bin-")
+	if err != nil {
 		return "", err
 	}
+	binaryDir = dir
 	// Services run as other users, and execute this binary too.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
@@ -86,10 +87,8 @@ func readSources() error {
 	})
 }
 
-// RemoveBinary removes what [Binary] has built. TestMain calls it after the tests.
-func RemoveBinary() { os.RemoveAll(binaryDir()) }
+// binaryDir is the folder with the program of this test process; "": there is none.
+var binaryDir string
 
-// binaryDir returns the folder for the program of this test process.
-func binaryDir() string {
-	return filepath.Join(os.TempDir(), fmt.Sprintf("nix2gpu-bin-%d", os.Getpid()))
-}
+// RemoveBinary removes what [Binary] has built. TestMain calls it after the tests.
+func RemoveBinary() { os.RemoveAll(binaryDir) }
