@@ -20,11 +20,14 @@ func Root() string {
 // build makes the program once for all tests of a package, which are one
 // process, and returns its path.
 var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "nix2gpu-bin-")
-	if err != nil {
+	dir := binaryDir()
+	// One that had our number before us, and was killed, has left its own.
+	if err := os.RemoveAll(dir); err != nil {
 		return "", err
 	}
-	binaryDir = dir
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
 	// Services run as other users, and execute this binary too.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
@@ -87,8 +90,10 @@ func readSources() error {
 	})
 }
 
-// binaryDir is the folder with the program of this test process; "": there is none.
-var binaryDir string
-
 // RemoveBinary removes what [Binary] has built. TestMain calls it after the tests.
-func RemoveBinary() { os.RemoveAll(binaryDir) }
+func RemoveBinary() { os.RemoveAll(binaryDir()) }
+
+// binaryDir returns the folder for the program of this test process.
+func binaryDir() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("nix2gpu-bin-%d", os.Getpid()))
+}

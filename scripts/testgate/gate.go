@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A name is that of a test, or of a package if test is empty.
@@ -143,7 +144,9 @@ func (g *gate) close() (ok bool) {
 }
 
 // complaint is how package testing, and testscript, begin what a test says.
-var complaint = regexp.MustCompile(`^ *(\w+_test\.go:\d+: |FAIL: testdata/)`)
+var complaint = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^ *(\w+_test\.go:\d+: |FAIL: testdata/)`)
+})
 
 // complaints returns the first lines in which a test says what is wrong. They come again
 // at the end, where somebody looks who has only the end of a long output.
@@ -151,7 +154,7 @@ func complaints(output []string) []string {
 	const most, width = 5, 300
 	var said []string
 	for _, line := range output {
-		if !complaint.MatchString(line) {
+		if !complaint().MatchString(line) {
 			continue
 		}
 		if len(line) > width {
