@@ -167,10 +167,8 @@ func (l *lexer) lex(offset int) token {
 		take(tQuote, 1)
 	case strings.HasPrefix(rest, "''"):
 		n := 2 + span(rest[2:], func(c byte) bool { return c == ' ' })
-		if n < len(rest) && rest[n] == '\n' {
+		if n < len(rest) && rest[n] == '\n' { // not \r\n: neither does Nix
 			n++
-		} else if strings.HasPrefix(rest[n:], "\r\n") {
-			n += 2
 		} else {
 			n = 2
 		}
@@ -196,6 +194,9 @@ func (l *lexer) lex(offset int) token {
 		}
 		if r == utf8.RuneError && n == 1 {
 			msg = fmt.Sprintf("unexpected byte 0x%02x", rest[0])
+		}
+		if start == 0 && (r == '\uFEFF' || strings.HasPrefix(rest, "\xff\xfe") || strings.HasPrefix(rest, "\xfe\xff")) {
+			msg = "unexpected byte order mark: save the file as UTF-8 without one"
 		}
 		return token{tBad, start, start + n, msg}
 	}

@@ -401,7 +401,8 @@ func (p *parser) selection() Expr {
 	return s
 }
 
-// simple parses an expression that needs no parentheses anywhere.
+// simple parses an expression that needs no parentheses anywhere. What needs much room on the
+// stack has a function of its own, since thousands of calls of this one may be nested.
 func (p *parser) simple() Expr {
 	t := p.tok
 	at := p.at(t.start)
@@ -409,20 +410,8 @@ func (p *parser) simple() Expr {
 	case tID:
 		p.advance()
 		return &Var{at, p.word(t)}
-	case tInt:
-		n, err := strconv.ParseInt(p.word(t), 10, 64)
-		if err != nil {
-			p.fail(t.start, "integer %s does not fit in 64 bits", p.word(t))
-		}
-		p.advance()
-		return &Int{at, n}
-	case tFloat:
-		f, err := strconv.ParseFloat(p.word(t), 64)
-		if err != nil {
-			p.fail(t.start, "number %s is too large", p.word(t))
-		}
-		p.advance()
-		return &Float{at, f}
+	case tInt, tFloat:
+		return p.number(at, t)
 	case tQuote:
 		return p.quoted()
 	case tIndQuote:
@@ -443,23 +432,7 @@ func (p *parser) simple() Expr {
 		p.opened--
 		return e
 	case tBracketL:
-		p.advance()
-		p.opened++
-		l := &List{At: at}
-		for p.tok.kind != tBracketR {
-			if !p.atSimple() {
-				if p.tok.kind == tEOF {
-					p.fail(t.start, `"[" is never closed`)
-				}
-				p.unexpected(`an element or "]"`)
-			}
-			p.enter()
-			l.Elems = append(l.Elems, p.selection())
-			p.leave()
-		}
-		p.opened--
-		p.advance()
-		return l
+		return p.list(at)
 	case tRec:
 		p.advance()
 		if p.tok.kind != tBraceL {
@@ -481,6 +454,43 @@ func (p *parser) simple() Expr {
 	}
 	p.unexpected("an expression")
 	return nil
+}
+
+func (p *parser) number(at At, t token) Expr {
+	p.advance()
+	if t.kind == tFloat {
+		f, err := strconv.ParseFloat(p.word(t), 64)
+		if err != nil {
+			p.fail(t.start, "number %s is too large", p.word(t))
+		}
+		return &Float{at, f}
+	}
+	n, err := strconv.ParseInt(p.word(t), 10, 64)
+	if err != nil {
+		p.fail(t.start, "integer %s does not fit in 64 bits", p.word(t))
+	}
+	return &Int{at, n}
+}
+
+// list parses [ … ]; the bracket is the current token.
+func (p *parser) list(at At) Expr {
+	p.advance()
+	p.opened++
+	l := &List{At: at}
+	for p.tok.kind != tBracketR {
+		if !p.atSimple() {
+			if p.tok.kind == tEOF {
+				p.fail(at.Place.Offset, `"[" is never closed`)
+			}
+			p.unexpected(`an element or "]"`)
+		}
+		p.enter()
+		l.Elems = append(l.Elems, p.selection())
+		p.leave()
+	}
+	p.opened--
+	p.advance()
+	return l
 }
 
 // close consumes the bracket that closes the token open.

@@ -162,7 +162,13 @@ func ExcerptWithin(text string, line, col, width int) string {
 	for before > 0 && before < len(text) && !utf8.RuneStart(text[before]) {
 		before--
 	}
-	left, right := []rune(text[:before]), []rune(text[before:])
+	// What is further away than width characters is not looked at: a line may have megabytes.
+	reach := utf8.UTFMax * (width + 2)
+	from, to := max(0, before-reach), min(len(text), before+reach)
+	for 0 < from && from < before && !utf8.RuneStart(text[from]) {
+		from++
+	}
+	left, right := []rune(text[from:before]), []rune(text[before:to])
 	if over := len(left) + len(right) - width; over > 0 {
 		if cut := min(over, max(0, len(left)-width/2)); cut > 0 {
 			left = append([]rune("…"), left[cut+1:]...)

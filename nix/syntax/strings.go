@@ -116,50 +116,67 @@ type chunk struct {
 	expr    Expr
 }
 
+// A chunker collects the chunks of an indented string.
+type chunker struct {
+	p    *parser
+	list []chunk
+	from int // the offset of the text that is in no chunk yet
+}
+
+// plain makes a chunk of the text before the offset at.
+func (c *chunker) plain(at int) {
+	if at > c.from {
+		c.list = append(c.list, chunk{offset: c.from, text: c.p.text[c.from:at]})
+	}
+}
+
+// escape adds an escape of n bytes that stands for a text, and returns the offset after it.
+func (c *chunker) escape(at, n int, text string) int {
+	c.plain(at)
+	c.list = append(c.list, chunk{offset: at, text: text, escaped: true})
+	c.from = at + n
+	return c.from
+}
+
+// backslash adds the escape ”\x.
+func (c *chunker) backslash(at int) int {
+	var b strings.Builder
+	n := unescape(&b, c.p.text[at+3:])
+	return c.escape(at, 3+n, b.String())
+}
+
+// interpolation adds ${expr}.
+func (c *chunker) interpolation(at int) int {
+	c.plain(at)
+	x, end := c.p.interpolation(at)
+	c.list = append(c.list, chunk{offset: at, expr: x})
+	c.from = end
+	return end
+}
+
 // indented parses ”…”; the quotes are the current token.
 func (p *parser) indented() *String {
 	start := p.tok.start
-	e := &String{At: p.at(start)}
-	var chunks []chunk
-	at, from := p.tok.end, p.tok.end
-	flush := func() {
-		if at > from {
-			chunks = append(chunks, chunk{offset: from, text: p.text[from:at]})
-		}
-	}
-	escape := func(text string, length int) {
-		flush()
-		chunks = append(chunks, chunk{offset: at, text: text, escaped: true})
-		at += length
-		from = at
-	}
+	at := p.tok.end
+	c := chunker{p: p, from: at}
 	for {
-		if at >= len(p.text) {
+		rest := p.text[at:]
+		if rest == "" || rest == `''\` {
 			p.fail(start, "string is never closed")
 		}
-		rest := p.text[at:]
 		switch {
 		case strings.HasPrefix(rest, "''$"):
-			escape("$", 3)
+			at = c.escape(at, 3, "$")
 		case strings.HasPrefix(rest, "'''"):
-			escape("''", 3)
+			at = c.escape(at, 3, "''")
 		case strings.HasPrefix(rest, `''\`):
-			if len(rest) == 3 {
-				p.fail(start, "string is never closed")
-			}
-			var b strings.Builder
-			n := unescape(&b, rest[3:])
-			escape(b.String(), 3+n)
+			at = c.backslash(at)
 		case strings.HasPrefix(rest, "''"):
-			flush()
-			e.Parts = p.dedent(chunks)
+			c.plain(at)
 			p.resume(at + 2)
-			return e
+			return &String{At: p.at(start), Parts: p.dedent(c.list)}
 		case strings.HasPrefix(rest, "${"):
-			flush()
-			x, end := p.interpolation(at)
-			chunks = append(chunks, chunk{offset: at, expr: x})
-			at, from = end, end
+			at = c.interpolation(at)
 		case strings.HasPrefix(rest, "$$"):
 			at += 2 // the second one starts no interpolation
 		case rest[0] == '\'' && len(rest) > 1 && rest[1] != '\'' && rest[1] != '$':

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -56,6 +57,7 @@ func TestParse(t *testing.T) {
 		`"$\{a}"`:              `"\${a}"`,
 		`"\n\t\r\a\""`:         `"\n\t\ra\""`,
 		"\"a\r\nb\rc\"":        `"a\nb\nc"`,
+		"''\r\n  a\r\n''":      `"\r\n  a\r\n"`, // as Nix
 		`"$"`:                  `"$"`,
 		`"a ${"b ${c} d"} e"`:  `"a ${"b ${c} d"} e"`,
 		`"${{ a = 1; }.a}"`:    `"${{ a = 1; }.a}"`,
@@ -314,6 +316,21 @@ func TestExcerptCutsLongLines(t *testing.T) {
 	for part := range strings.Lines(out) {
 		if n := len([]rune(part)); n > 110 {
 			t.Errorf("line of %d characters: %s", n, part)
+		}
+	}
+	for _, text := range []string{strings.Repeat("ab", 1<<20), strings.Repeat("é", 1<<20), strings.Repeat("\x80", 1<<21)} {
+		for _, col := range []int{1, 51, 1 << 20, 1<<21 - 49, 1<<21 + 1} {
+			want := syntax.ExcerptLine(text[max(0, col&^1-1000):min(len(text), col&^1+1000)], 7, min(col, 1000+col&1))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			got := syntax.ExcerptLine(text, 7, col)
+			runtime.ReadMemStats(&after)
+			if got != want {
+				t.Errorf("%.2q, column %d:\n%s\nwant\n%s", text, col, got, want)
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > 64<<10 {
+				t.Errorf("%.2q, column %d: %d bytes for an excerpt of %d", text, col, used, len(got))
+			}
 		}
 	}
 	if bad := syntax.ExcerptLine("a\x1b[2Jb", 1, 1); strings.Contains(bad, "\x1b") {
