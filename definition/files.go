@@ -41,9 +41,27 @@ func (f *files) ReadFile(path string) ([]byte, error) {
 	}
 	f.seen[path] = true
 	if path == f.named {
-		return osfs.ReadNamed(path)
+		text, err := osfs.ReadNamed(path)
+		return []byte(text), err
 	}
 	return f.FS.ReadFile(path)
+}
+
+// text is ReadFile for a file that is evaluated.
+func (f *files) text(path string) (string, error) {
+	if path == f.named {
+		f.seen[path] = true
+		return osfs.ReadNamed(path)
+	}
+	tooBig := fmt.Errorf("%w: more than %d MiB", eval.ErrTooBig, eval.MaxText>>20)
+	if info, err := f.Stat(path); err == nil && info.Size() > eval.MaxText {
+		return "", tooBig
+	}
+	data, err := f.ReadFile(path)
+	if err == nil && len(data) > eval.MaxText {
+		err = tooBig
+	}
+	return string(data), err
 }
 
 func (f *files) ReadDir(path string) ([]fs.DirEntry, error) {
@@ -67,24 +85,17 @@ func (f *files) Lstat(path string) (fs.FileInfo, error) {
 	return f.FS.Lstat(path)
 }
 
-// maxSource limits the size of a definition and of the modules that it imports, in
-// bytes.
-const maxSource = 1 << 24
-
 // read returns the text of a file that is evaluated. It reads each file once: a pipe
 // can't be read again.
 func (f *files) read(path string) (*syntax.Source, error) {
 	if s, ok := f.sources[path]; ok {
 		return s, nil
 	}
-	data, err := f.ReadFile(path)
+	text, err := f.text(path)
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > maxSource {
-		return nil, fmt.Errorf("%w: more than %d MiB", eval.ErrTooBig, maxSource>>20)
-	}
-	s := syntax.NewSource(path, string(data))
+	s := syntax.NewSource(path, text)
 	f.sources[path] = s
 	return s, nil
 }

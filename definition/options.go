@@ -13,7 +13,6 @@ import (
 	"nix2gpu/catalog"
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/module"
-	"nix2gpu/project"
 )
 
 //go:embed service.nix
@@ -212,7 +211,7 @@ func (e *evaluation) servicesOf(c *module.Config, process string) (of []knownPro
 		for _, instance := range c.Keys("services", typ.Name) {
 			end, ok := strings.CutPrefix(process, instance)
 			node := typ.Name == "redis-cluster" && slices.Contains(c.Keys("services", typ.Name, instance, "nodes"), strings.TrimPrefix(end, "-"))
-			if !ok || end != "" && process != project.SetUpName(typ.Name, instance) && !node {
+			if !ok || end != "" && end != catalog.UpstreamPart(typ.Name) && !node {
 				continue
 			}
 			rank := 1

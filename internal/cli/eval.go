@@ -249,22 +249,23 @@ func nixSource(env *Env, expr string, args []string) (name, text, dir string, er
 	case len(args) == 0:
 		return "", "", "", hint(usageError("nothing to evaluate"), "name a file, or give an expression with -E")
 	case args[0] == "-":
-		data, err := osfs.ReadStream(env.Stdin, "the standard input")
-		return "«stdin»", string(data), env.Dir, err
+		text, err := osfs.ReadStream(env.Stdin, "the standard input")
+		return "«stdin»", text, env.Dir, err
 	}
 	path := env.path(args[0])
+	shown := args[0]
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "default.nix")
+		path, shown = filepath.Join(path, "default.nix"), filepath.Join(shown, "default.nix")
 	}
-	data, err := osfs.ReadNamed(path)
+	text, err = osfs.ReadNamed(path)
 	if err != nil {
-		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", args[0], errors.Unwrap(err))}
+		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", shown, errors.Unwrap(err))}
 	}
 	// Paths in a file are relative to the file itself, not to a link to it.
 	if path, err = eval.FollowLinks(osfs.FS{}, path); err != nil {
-		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", args[0], err)}
+		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", shown, err)}
 	}
-	return args[0], string(data), filepath.Dir(path), nil
+	return args[0], text, filepath.Dir(path), nil
 }
 
 // argumentsOf evaluates --arg and --argstr. Paths in them are relative to dir, where

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 
 	"nix2gpu/nix/syntax"
 )
@@ -45,6 +47,7 @@ type Options struct {
 	MaxSteps      int64                    // of calls and forced values, for the life of the Evaluator; 0: no limit
 	MaxMemory     int64                    // limit of the whole program's heap, in bytes; 0: none
 	MaxSize       int                      // of a string in bytes; of a list, eight times its elements; default: 128 MiB
+	MaxText       int                      // of a text that is evaluated, in bytes; default: [MaxText]
 
 	// Builtins are added to the built-in ones, or replace those of the same name.
 	Builtins []*Builtin
@@ -69,6 +72,7 @@ func (o *Options) setDefaults() {
 	o.CurrentSystem = cmp.Or(o.CurrentSystem, "x86_64-linux")
 	o.MaxDepth = cmp.Or(o.MaxDepth, 10_000)
 	o.MaxSize = cmp.Or(o.MaxSize, maxSize)
+	o.MaxText = cmp.Or(o.MaxText, MaxText)
 	if o.TraceTo == nil {
 		o.TraceTo = io.Discard
 	}
@@ -191,9 +195,15 @@ func (t *Thread) EvalFile(name string, scope Scope) Value {
 }
 
 func (t *Thread) evalResolved(file string, scope Scope) Value {
+	if info, err := t.files().Stat(file); err == nil && info.Size() > int64(t.ev.opts.MaxText) {
+		t.failText(file)
+	}
 	data, err := t.files().ReadFile(file)
 	if err != nil {
 		t.FailFile(file, err)
+	}
+	if len(data) > t.ev.opts.MaxText { // one below /proc, say, whose size is 0
+		t.failText(file)
 	}
 	t.spend(len(data))
 	return t.EvalText(t.ev.opts.DisplayPath(file), string(data), path.Dir(file), scope, file)
@@ -206,7 +216,9 @@ const treeBytes = 20
 // EvalText parses and evaluates text. filePath, if given, is the path of the text, if
 // name is not.
 func (t *Thread) EvalText(name, text, dir string, scope Scope, filePath ...string) Value {
-	t.checkSize(len(text), maxSourceSize)
+	if len(text) > t.ev.opts.MaxText {
+		t.failText(name)
+	}
 	t.spend(treeBytes * len(text))
 	expr, err := syntax.Parse(name, text)
 	if err != nil {
@@ -216,6 +228,11 @@ func (t *Thread) EvalText(name, text, dir string, scope Scope, filePath ...strin
 		t.ev.sources[src] = filePath[0]
 	}
 	return t.EvalExpr(expr, dir, scope)
+}
+
+// failText ends the evaluation because a text is too big to be evaluated.
+func (t *Thread) failText(name string) {
+	t.FailFile(name, fmt.Errorf("%w: more than %g MiB of text to evaluate", ErrTooBig, float64(t.ev.opts.MaxText)/(1<<20)))
 }
 
 // failSyntax ends the evaluation because a text is not an expression.
@@ -244,7 +261,26 @@ func (t *Thread) Import(name string) Value {
 		})
 		t.ev.imports[file] = th
 	}
+	if th.val == busy {
+		t.failCycle(th)
+	}
 	return t.force(th)
+}
+
+// failCycle ends the evaluation because a file is imported while its value is computed.
+func (t *Thread) failCycle(th *Thunk) {
+	names := map[*Thunk]string{}
+	for file, th := range t.ev.imports {
+		names[th] = t.ev.opts.DisplayPath(file)
+	}
+	chain := names[th]
+	for i := slices.IndexFunc(t.forcing, func(p pending) bool { return p.thunk == th }) + 1; i < len(t.forcing); i++ {
+		if name := names[t.forcing[i].thunk]; name != "" {
+			chain += " imports " + name + ", which"
+		}
+	}
+	t.raise(&Error{Pos: t.Pos(), Msg: "infinite recursion encountered: " + chain + " imports " + names[th], Kind: KindRecursion,
+		Hint: "what files need of each other belongs into a file of its own"})
 }
 
 // maxLinks limits how long a chain of symbolic links may be.

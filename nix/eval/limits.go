@@ -10,10 +10,13 @@ import (
 // Sizes beyond which a string or list is an error: a few doublings fill any
 // memory, and Go's own end of memory can't be caught.
 const (
-	maxSize       = 1 << 27 // of a string, in bytes, unless Options say else
-	listUnit      = 8       // a list may have an eighth as many elements
-	maxSourceSize = 1 << 26 // of the text of an expression, whose tree is many times bigger
+	maxSize  = 1 << 27 // of a string, in bytes, unless Options say else
+	listUnit = 8       // a list may have an eighth as many elements
 )
+
+// MaxText is the size of the largest text that is evaluated, in bytes, unless Options say
+// else. Its tree is many times bigger.
+const MaxText = 32 << 20
 
 // stepBytes is about how many bytes a step allocates.
 const stepBytes = 256

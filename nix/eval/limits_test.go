@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"nix2gpu/nix/eval"
+	"nix2gpu/nix/osfs"
 )
 
 // TestDepth nests calls, values and data beyond every limit: each time an
@@ -94,6 +96,45 @@ func TestSizeLimit(t *testing.T) {
 	// The limit that holds without any option.
 	if got, err := print(t, eval.Options{}, "default.nix", `builtins.genList (x: x) 16777217`); err == nil {
 		t.Errorf("a list of %.50s, want an error", got)
+	}
+}
+
+// A readNote notes which files are read.
+type readNote struct {
+	osfs.FS
+	read *[]string
+}
+
+func (n readNote) ReadFile(path string) ([]byte, error) {
+	*n.read = append(*n.read, path)
+	return n.FS.ReadFile(path)
+}
+
+// TestTextLimit: what is evaluated has a limit of its own, and a file beyond it is not read.
+func TestTextLimit(t *testing.T) {
+	dir := t.TempDir()
+	big, small := filepath.Join(dir, "big.nix"), filepath.Join(dir, "small.nix")
+	const most = 4096
+	if err := errors.Join(os.WriteFile(big, []byte(strings.Repeat(" ", most)+"1"), 0o644), os.WriteFile(small, []byte(strings.Repeat(" ", most-1)+"1"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for src, permitted := range map[string]bool{
+		"import " + small:                  true,
+		"import " + big:                    false,
+		"builtins.scopedImport { } " + big: false,
+		"builtins.readFile " + big:         true,
+		"import /proc/self/smaps":          false, // its size is 0
+		strings.Repeat(" ", most) + "1":    false,
+	} {
+		var read []string
+		ev := eval.New(eval.Options{FS: readNote{read: &read}, MaxText: most})
+		_, err := ev.EvalText(t.Context(), "text.nix", src, dir, nil)
+		if e, ok := errors.AsType[*eval.Error](err); (err == nil) != permitted || ok && (e.Kind != eval.KindSize || !errors.Is(err, eval.ErrTooBig)) {
+			t.Errorf("%.99s: error %v, want that it is permitted: %t", src, err, permitted)
+		}
+		if !permitted && slices.Contains(read, big) {
+			t.Errorf("%.99s: the file was read", src)
+		}
 	}
 }
 

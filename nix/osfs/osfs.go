@@ -2,6 +2,7 @@
 //
 // A program in the Nix language may name any file, so reading must end: only regular
 // files are read, no devices or named pipes, and none larger than [MaxFile].
+// What is evaluated has a lower limit, [eval.MaxText].
 package osfs
 
 import (
@@ -11,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"nix2gpu/nix/eval"
 )
@@ -37,7 +39,10 @@ func (FS) ReadLink(path string) (string, error) { return os.Readlink(path) }
 
 // ReadFile implements [eval.FS]. Neither opening nor reading waits, neither for the
 // writer of a pipe nor for the kernel, as some files below /proc would.
-func (FS) ReadFile(path string) ([]byte, error) {
+func (FS) ReadFile(path string) ([]byte, error) { return read(path, MaxFile) }
+
+// read reads a regular file of at most limit bytes.
+func read(path string, limit int) ([]byte, error) {
 	fail := func(err error) ([]byte, error) { return nil, &fs.PathError{Op: "read", Path: path, Err: err} }
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -57,8 +62,8 @@ func (FS) ReadFile(path string) ([]byte, error) {
 		}
 		return fail(irregular(path))
 	}
-	if st.Size > MaxFile {
-		return fail(tooBig())
+	if st.Size > int64(limit) {
+		return fail(tooBig(limit))
 	}
 	// A file below /proc has the size 0, and any other may grow.
 	data := make([]byte, 0, st.Size+512)
@@ -72,8 +77,8 @@ func (FS) ReadFile(path string) ([]byte, error) {
 		case n == 0:
 			return data, nil
 		}
-		if data = data[:len(data)+n]; len(data) > MaxFile {
-			return fail(tooBig())
+		if data = data[:len(data)+n]; len(data) > limit {
+			return fail(tooBig(limit))
 		}
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
@@ -84,7 +89,7 @@ func (FS) ReadFile(path string) ([]byte, error) {
 // devNull is the number of the device /dev/null.
 const devNull = 1<<8 | 3
 
-func tooBig() error { return fmt.Errorf("%w: more than %d MiB", eval.ErrTooBig, MaxFile>>20) }
+func tooBig(limit int) error { return fmt.Errorf("%w: more than %d MiB", eval.ErrTooBig, limit>>20) }
 
 // irregular says why a file that is not regular can't be read; nil for a regular one.
 func irregular(path string) error {
@@ -108,25 +113,33 @@ func irregular(path string) error {
 	return fmt.Errorf("it is %s, and only regular files can be read", kind)
 }
 
-// ReadNamed reads a file that a user names on the command line, of at most [MaxFile]
-// bytes. Unlike a program's it may be a pipe, such as the shell's <(…), and is then
+// ReadNamed reads a text that a user names on the command line, of at most [eval.MaxText]
+// bytes. Unlike a program's files it may be a pipe, such as the shell's <(…), and is then
 // read until its writer closes it.
-func ReadNamed(path string) ([]byte, error) {
+func ReadNamed(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer f.Close()
-	return readBounded(f, path)
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return ReadStream(f, path)
+	}
+	data, err := read(path, eval.MaxText)
+	return unsafe.String(unsafe.SliceData(data), len(data)), err // nobody else has data
 }
 
-// ReadStream reads all of a stream, of at most [MaxFile] bytes; name is for errors.
-func ReadStream(r io.Reader, name string) ([]byte, error) { return readBounded(r, name) }
-
-func readBounded(r io.Reader, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
-	if err == nil && len(data) > MaxFile {
-		err = &fs.PathError{Op: "read", Path: name, Err: tooBig()}
+// ReadStream reads all of a stream, of at most [eval.MaxText] bytes; name is for errors.
+func ReadStream(r io.Reader, name string) (string, error) {
+	// One buffer, of which nothing is touched that is not read: one that grew would
+	// take several times as much for a stream without an end.
+	data := make([]byte, eval.MaxText+1)
+	n, err := io.ReadFull(r, data)
+	switch {
+	case err == nil:
+		return "", &fs.PathError{Op: "read", Path: name, Err: tooBig(eval.MaxText)}
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return "", err
 	}
-	return data, err
+	return string(data[:n]), nil
 }

@@ -70,7 +70,8 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-// TestReadNamed: a pipe is read to its end, an endless device up to the limit.
+// TestReadNamed: a pipe is read to its end, an endless device up to the limit, and a file
+// above the limit not at all.
 func TestReadNamed(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -82,10 +83,25 @@ func TestReadNamed(t *testing.T) {
 		w.Close()
 	}()
 	data, err := osfs.ReadNamed("/proc/self/fd/" + strconv.Itoa(int(r.Fd())))
-	if err != nil || string(data) != "from a pipe" {
+	if err != nil || data != "from a pipe" {
 		t.Errorf("%q, %v", data, err)
 	}
-	if _, err := osfs.ReadNamed("/dev/zero"); !errors.Is(err, eval.ErrTooBig) {
-		t.Errorf("/dev/zero: error %v", err)
+	big := filepath.Join(t.TempDir(), "big")
+	if err := errors.Join(os.WriteFile(big, nil, 0o644), os.Truncate(big, eval.MaxText+1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{big, "/dev/zero"} {
+		if _, err := osfs.ReadNamed(file); !errors.Is(err, eval.ErrTooBig) || !strings.Contains(err.Error(), "more than 32 MiB") {
+			t.Errorf("%s: error %v", file, err)
+		}
+	}
+	if err := os.Truncate(big, eval.MaxText); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := osfs.ReadNamed(big); len(data) != eval.MaxText || err != nil {
+		t.Errorf("%d bytes, %v, want all that are permitted", len(data), err)
+	}
+	if data, err := osfs.ReadNamed("/proc/self/comm"); data != "osfs.test\n" || err != nil { // its size is 0
+		t.Errorf("%q, %v", data, err)
 	}
 }
