@@ -53,9 +53,8 @@ func (f *forker) serve() {
 	}
 }
 
-// onOwnThread runs f on a thread that ends with f and is not the main one, which never
-// ends: it gets the orphans, so must not have other children, and /proc/self and /proc/net
-// show its namespaces and descriptors.
+// onOwnThread runs f on a thread that ends with f and is not the main one: the main thread
+// gets the orphans, and must not have other children.
 func onOwnThread(f func()) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -73,13 +74,14 @@ func inNamespaces(sys *syscall.SysProcAttr) {
 func HasLoopback() error {
 	if os.Geteuid() == 0 {
 		done := make(chan error)
-		go onOwnThread(func() {
+		go func() { // on a thread that ends with it
+			runtime.LockOSThread()
 			err := unix.Unshare(unix.CLONE_NEWNET)
 			if err == nil {
 				err = openLoopback("")
 			}
 			done <- err
-		})
+		}()
 		return <-done
 	}
 	sys := &syscall.SysProcAttr{}

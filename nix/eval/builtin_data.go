@@ -2,6 +2,8 @@ package eval
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -21,9 +23,15 @@ func dataBuiltins() []*Builtin {
 			Fn: func(t *Thread, args []Value) Value {
 				text := t.plainText(args[0])
 				t.spend(decodedBytes * (separators(text) + strings.Count(text, "\n")))
+				t.checkKeys(text)
 				var doc map[string]any
 				if err := toml.Unmarshal([]byte(text), &doc); err != nil {
-					t.Throw("while parsing TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
+					where := ""
+					if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+						line, col := e.Position()
+						where = fmt.Sprintf(" (line %d, column %d)", line, col)
+					}
+					t.Throw("while parsing TOML: %s%s", strings.TrimPrefix(err.Error(), "toml: "), where)
 				}
 				return t.FromGo(doc)
 			}},
@@ -45,6 +53,53 @@ func separators(text string) (n int) {
 		}
 	}
 	return n
+}
+
+// tableBytes is about how much memory the decoder takes for a part of a key of TOML.
+const tableBytes = 400
+
+// checkKeys rejects a text in TOML with a key of too many parts: the decoder, which makes a
+// table for each, has no limit of its own.
+func (t *Thread) checkKeys(text string) {
+	parts, all := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '.':
+			parts++
+			all++
+			if parts >= maxNested {
+				t.Throw("while parsing TOML: a key of more than %d parts (line %d)", maxNested, strings.Count(text[:i], "\n")+1)
+			}
+		case '"', '\'':
+			i += tomlString(text[i:], c) - 1
+		case '#':
+			for i+1 < len(text) && text[i+1] != '\n' {
+				i++
+			}
+		case '\n', '=', ',', '[', '{':
+			parts = 0
+		}
+	}
+	t.spend(tableBytes * all)
+}
+
+// tomlString returns the length of a string that text begins with, or, if it has no end, of all.
+func tomlString(text string, quote byte) int {
+	end := text[:1]
+	if strings.HasPrefix(text[1:], end+end) {
+		end += end + end
+	}
+	for i := len(end); i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && quote == '"':
+			i++
+		case strings.HasPrefix(text[i:], end):
+			return i + len(end)
+		case text[i] == '\n' && len(end) == 1:
+			return i
+		}
+	}
+	return len(text)
 }
 
 // FromGo makes a value from what decoders of JSON, YAML and TOML return: nil, bool,

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -122,7 +123,10 @@ func (t *Thread) regex(v Value) *posixRegex {
 	if re := t.ev.regexes[text]; re != nil {
 		return re
 	}
-	t.checkSize(len(text), maxRegex)
+	if len(text) > maxRegex {
+		t.raise(&Error{Pos: t.Pos(), Kind: KindSize,
+			Msg: fmt.Sprintf("a regular expression of %d bytes, of which at most %d are permitted", len(text), maxRegex)})
+	}
 	re, err := compilePosix(text)
 	if err != nil {
 		t.Throw("invalid regular expression '%s': %v", text, err)

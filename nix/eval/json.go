@@ -3,6 +3,7 @@ package eval
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -31,6 +32,15 @@ func whyInvalid(text string) error {
 		return errors.New("there is something after its end")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("it ends too early")
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		before := text[:max(0, e.Offset-1)]
+		line := strings.Count(before, "\n") + 1
+		why := err.Error()
+		if strings.HasSuffix(why, "exceeded max depth") {
+			why = "arrays and objects nest more than 10000 levels deep"
+		}
+		return fmt.Errorf("%s (line %d, column %d)", why, line, len(before)-strings.LastIndexByte(before, '\n'))
 	}
 	return err
 }

@@ -1,0 +1,2 @@
+# fails: these files need each other.
+import ./circle/one.nix
