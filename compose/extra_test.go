@@ -53,3 +53,20 @@ func TestEncodeKeepsDollarsOfWatch(t *testing.T) {
 		}
 	}
 }
+
+// A signal is a number of YAML, or a name.
+func TestSignalsAreNumbersOfYAML(t *testing.T) {
+	for text, want := range map[string]project.Signal{"15": 15, "017": 15, "0o17": 15, "0xf": 15, `"15"`: 15, "SIGTERM": 15, "term": 15, "SIGRTMIN+3": 37} {
+		opts := compose.Options{Dir: "/x", NoDotEnv: true, ReadFile: func(string) ([]byte, error) {
+			return []byte("processes: { a: { command: x, shutdown: { signal: " + text + " } } }"), nil
+		}}
+		got, err := compose.Load(opts, "x.yaml")
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if s := got.Processes["a"].Shutdown.Signal; s != want {
+			t.Errorf("signal: %s is %v, want %v", text, s, want)
+		}
+	}
+}

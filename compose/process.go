@@ -411,7 +411,11 @@ func (r *one) shutdown(svc *project.Service, proc *project.Process) {
 		proc.Shutdown.Timeout = project.For(time.Duration(f.number("timeout_seconds", 10, 0, 1<<20)) * time.Second)
 	}
 	if n := f.get("signal"); n != nil {
-		sig, err := project.ParseSignal(n.text)
+		text := n.text
+		if number, err := asInt(text, 1, 64); err == nil {
+			text = strconv.Itoa(number) // 017 is 15 in YAML, and 17 as a signal's name
+		}
+		sig, err := project.ParseSignal(text)
 		if err != nil {
 			r.l.fail(n.pos, "signal %v", err)
 		}
