@@ -17,6 +17,9 @@ func (s *Server) SetBodyTime(d time.Duration) { s.bodyTime = d }
 // SetHeaderTime shortens what the header of a request may take, over TCP.
 func (s *Server) SetHeaderTime(d time.Duration) { s.headerTime = d }
 
+// SetTokenTime shortens the time between looks at the token of a request that goes on.
+func (s *Server) SetTokenTime(d time.Duration) { s.tokenTime = d }
+
 // The bounds over TCP.
 const (
 	MaxPerPeer  = maxPerPeer

@@ -85,6 +85,7 @@ type Server struct {
 	http       *http.Server
 	bodyTime   time.Duration // within which the body of a request must arrive
 	headerTime time.Duration // the same for the header
+	tokenTime  time.Duration // between looks at the token of a request that goes on
 
 	mu     sync.Mutex
 	closed bool
@@ -104,6 +105,7 @@ const (
 	maxHeader  = 16 << 10
 	headerTime = 5 * time.Second
 	bodyTime   = 5 * time.Second
+	tokenTime  = 5 * time.Second
 	// writeTime is how long a client may leave a message unread before it is dropped.
 	writeTime = 10 * time.Second
 )
@@ -116,7 +118,7 @@ func New(opts Options) *Server {
 	if opts.PID == 0 {
 		opts.PID = os.Getpid()
 	}
-	s := &Server{opts: opts, bodyTime: bodyTime, headerTime: headerTime, all: make(chan struct{})}
+	s := &Server{opts: opts, bodyTime: bodyTime, headerTime: headerTime, tokenTime: tokenTime, all: make(chan struct{})}
 	s.http = s.httpServer(s.handler())
 	return s
 }

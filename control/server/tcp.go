@@ -117,6 +117,9 @@ func (t *tcp) handler() http.Handler {
 				}
 				return err
 			}
+			if !t.MetricsOnly {
+				defer t.guard(r)()
+			}
 			asked.ServeHTTP(w, r)
 			return nil
 		}).ServeHTTP(w, r)
@@ -206,12 +209,8 @@ func (t *tcp) token(r *http.Request) error {
 		t.server.opts.Log.Error("token", "err", err)
 		return &control.Error{Code: control.CodeUnauthorized, Msg: "the token of this project cannot be read", Hint: "the supervisor's log says why"}
 	}
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		given = r.Header.Get("X-PC-Token-Key") // which clients of process-compose send
-	}
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want)) // so that the time says nothing of the length
-	if subtle.ConstantTimeCompare(a[:], b[:]) == 1 {
+	given := givenToken(r)
+	if sameToken(given, want) {
 		return nil
 	}
 	if given == "" {
@@ -220,6 +219,45 @@ func (t *tcp) token(r *http.Request) error {
 	t.failed(peer)
 	t.server.opts.Log.Warn("wrong token", "peer", r.RemoteAddr)
 	return &control.Error{Code: control.CodeUnauthorized, Msg: "the token is wrong", Hint: "the project's file of it has the right one"}
+}
+
+func givenToken(r *http.Request) string {
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		given = r.Header.Get("X-PC-Token-Key") // which clients of process-compose send
+	}
+	return given
+}
+
+func sameToken(given, want string) bool {
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want)) // so that the time says nothing of the length
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// guard closes the connection of a request that goes on, such as one that follows logs,
+// when its token is no longer the right one. One look that fails does not count: the file
+// may be in the making. The request has ended when done is called.
+func (t *tcp) guard(r *http.Request) (done func()) {
+	over := make(chan struct{})
+	go func() {
+		look := time.NewTicker(t.server.tokenTime)
+		defer look.Stop()
+		for wrong := 0; wrong < 2; {
+			select {
+			case <-over:
+				return
+			case <-look.C:
+			}
+			if want, err := ReadToken(t.Token); err != nil || !sameToken(givenToken(r), want) {
+				wrong++
+			} else {
+				wrong = 0
+			}
+		}
+		t.server.opts.Log.Info("closed, since its token was replaced", "peer", r.RemoteAddr)
+		connOf(r.Context()).Close()
+	}()
+	return func() { close(over) }
 }
 
 func peerAddr(remote string) netip.Addr {

@@ -140,6 +140,55 @@ func TestTCPAdmitsByToken(t *testing.T) {
 	}
 }
 
+// Whoever follows with a token that was replaced is cut off, and nobody else.
+func TestTCPEndsStreamsOfAReplacedToken(t *testing.T) {
+	f := newFake()
+	path := writeToken(t, secretToken)
+	url := "http://" + serveTCP(t, f, server.TCP{Token: path}, func(s *server.Server) { s.SetTokenTime(10 * time.Millisecond) })
+	hc := plainClient(t)
+	follow := func(token string) *bufio.Reader {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", url+"/v1/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := hc.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		body := bufio.NewReader(resp.Body)
+		if first, err := body.ReadString('\n'); err != nil || !strings.Contains(first, `"state"`) {
+			t.Fatalf("got %d %q, %v", resp.StatusCode, first, err)
+		}
+		return body
+	}
+	old := follow(secretToken)
+	const next = "another-token-of-some-length"
+	if err := os.WriteFile(path, []byte(next), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	current := follow(next)
+	if text, err := io.ReadAll(old); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the old stream ended with %q, %v", text, err)
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for seq := uint64(8); ; seq++ { // the old stream's may take one at its end
+			select {
+			case f.events <- control.Event{Seq: seq, Service: control.Service{ID: "api", State: "running"}}:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	if text, err := current.ReadString('\n'); err != nil || !strings.Contains(text, `"api"`) {
+		t.Errorf("the new stream: %q, %v", text, err)
+	}
+}
+
 func TestTCPStopsListeningToGuessers(t *testing.T) {
 	url := "http://" + serveTCP(t, newFake(), server.TCP{Token: writeToken(t, secretToken)}, nil)
 	hc := plainClient(t)
