@@ -608,20 +608,20 @@ func (c *check) networks() {
 		if os.Geteuid() == 0 {
 			return
 		}
-		var what string
+		var what, instead string
 		for role, probe := range main.Probes() {
 			if probe.Exec != nil {
-				what = fmt.Sprintf("the command of its %s probe", role)
+				what, instead = fmt.Sprintf("the command of its %s probe", role), "use log_line, or notify with a number, as the probe"
 			}
 		}
 		switch {
 		case len(s.Setup) > 0:
-			what = "what sets it up"
+			what, instead = "what sets it up", "leave out the network"
 		case main.Shutdown.Command != nil:
-			what = "its shutdown command"
+			what, instead = "its shutdown command", "stop it by a signal"
 		}
 		if what != "" {
-			c.fail(Unsupported, s, s.OptionPos("network"), "run nix2gpu as root, or use log_line, or notify with a number, as the probe", "network = %q: only root can run %s in the network of the service", main.Settings.Network, what)
+			c.fail(Unsupported, s, s.OptionPos("network"), "run nix2gpu as root, or "+instead, "network = %q: only root can run %s in the network of the service", main.Settings.Network, what)
 		}
 	})
 }
