@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,7 @@ var clickhouse = ServiceType{
 		{"ensureDatabases", "list string", "The same as databases, in the words of NixOS."},
 		{"initialDatabases", "list {}", "The same as databases, with SQL to run, in the words of services-flake."},
 		{"  name", "required string", "The name of the database."},
-		{"  schemas", "null list file", "Files of SQL to run in it at each start; they must be safe to repeat."},
+		{"  schemas", "null list file", "SQL to run in it at each start, which must be safe to repeat: files, or text."},
 		{"extraConfig", "attrs json", "Further configuration, merged over what the other options say."},
 	},
 	table: &table{
@@ -56,10 +57,11 @@ var clickhouse = ServiceType{
 
 // clickhouseDatabases makes the databases, and runs the SQL, by the server's own client.
 func clickhouseDatabases(in *tableInstance, _ *project.Process) {
-	client := func(more ...project.Text) {
+	client := func(more ...project.Text) *project.Process {
 		words := []project.Text{in.Program("clickhouse-client"), litFlag("host", reachable(in.bounds["tcp"][0].host)), litFlag("port", strconv.Itoa(in.bounds["tcp"][0].port))}
 		setup := in.After(project.Command{Exec: append(words, more...)})
 		setup.User = "" // as the user of nix2gpu, who may read the files to be loaded
+		return setup
 	}
 	var names []string
 	for _, option := range []string{"databases", "ensureDatabases"} {
@@ -75,9 +77,11 @@ func clickhouseDatabases(in *tableInstance, _ *project.Process) {
 		}
 		client(project.Lit("--multiquery"), litFlag("query", strings.TrimSpace(sql.String())))
 	}
-	for _, c := range in.List("initialDatabases") {
-		for _, schema := range c.Strs("schemas") {
-			client(project.Lit("--multiquery"), litFlag("database", c.String("name")), flag("queries-file", in.place.Path(schema)))
+	for n, c := range in.List("initialDatabases") {
+		for i, schema := range c.List("schemas") {
+			setup := client(project.Lit("--multiquery"), litFlag("database", c.String("name")))
+			file := in.script(setup, schema, fmt.Sprintf("schema-%d-%d.sql", n+1, i+1))
+			setup.Command.Exec = append(setup.Command.Exec, flag("queries-file", file))
 		}
 	}
 }

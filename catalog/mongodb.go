@@ -25,7 +25,7 @@ var mongodb = ServiceType{
 		{"mongoshPackage", "refused package", "set package to one that has mongosh as well"},
 		{"enableAuth", "bool", "Whether clients must log in. The password must be set then."},
 		{"replSetName", "null string", "The name of a replica set that this server begins, alone: transactions and change streams need one."},
-		{"initialScript", "null file", "JavaScript that mongosh runs in the database test, once: when the server first serves."},
+		{"initialScript", "null file", "JavaScript that mongosh runs in the database test, once, when the server first serves: a file or text."},
 		{"quiet", "bool", "Whether less is logged."},
 		{"settings", "attrs json e.g. { storage.wiredTiger.engineConfig.cacheSizeGB = 1; }", "Further settings, in the words of mongod.conf."},
 		{"extraConfig", "lines", "Further lines of mongod.conf, which win over those that the other options write."},
@@ -109,7 +109,11 @@ func mongodbSetUp(in *tableInstance, main *project.Process) {
 	set("NIX2GPU_SET", in.value("replSetName"), false)
 	set("NIX2GPU_MEMBER", in.value("client!"), false)
 	if in.Has("initialScript") {
-		set("NIX2GPU_SCRIPT", in.Lend(setup, "script", in.Path("initialScript")), false)
+		script := in.script(setup, in.Get("initialScript"), "initial.js")
+		if !isScript(in.Str("initialScript"), ".js") {
+			script = in.Lend(setup, "script", script)
+		}
+		set("NIX2GPU_SCRIPT", script, false)
 		set("NIX2GPU_MARK", in.Data("/nix2gpu-initial-script"), false)
 	}
 }

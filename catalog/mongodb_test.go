@@ -10,7 +10,7 @@ import (
 
 // mongosh stands in for what mongosh has beside Node: a server whose state is STATE.
 const mongosh = `
-const state = JSON.parse(process.env.STATE), did = [];
+const state = JSON.parse(process.env.STATE ?? '{"users": {}}'), did = [];
 let inside = false;
 const fail = (codeName, code) => { throw Object.assign(new Error(codeName), { codeName, code }); };
 const guard = () => { if (state.auth && !inside && Object.keys(state.users).length > 0) fail("Unauthorized", 13); };

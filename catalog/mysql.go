@@ -28,8 +28,8 @@ var mysql = ServiceType{
 		{"settings", "attrs attrs null bool | int | float | string | list bool | int | float | string e.g. { mysqld = { max_connections = 50; }; }", "Sections of my.cnf. A list gives a key several times."},
 		{"initialDatabases", "list {}", "The same as databases, with SQL to load, in the words of services-flake."},
 		{"  name", "required string", "The name of the database."},
-		{"  schema", "null file", "A file of SQL, or a folder of them, to run in it once, when it is made."},
-		{"  schemas", "null list file", "Several files or folders of SQL, run as schema is."},
+		{"  schema", "null file", "SQL to run in it once, when it is made: a file, a folder of them, or text."},
+		{"  schemas", "null list file", "Several of these, run as schema is."},
 		{"ensureUsers", "list {}", "Users to make when they do not exist, at each start."},
 		{"  name", "required string", "The name of the user, on this machine."},
 		{"  password", "null secret", "The password. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
@@ -305,11 +305,11 @@ func mysqlSetup(in *Instance, setup *project.Process) map[string]any {
 			add(c, c.String(), nil)
 		}
 	}
-	for _, c := range in.List("initialDatabases") {
+	for n, c := range in.List("initialDatabases") {
 		var schemas []any
-		for _, s := range append(c.Strs("schemas"), c.Str("schema")) {
-			if s.S != "" {
-				schemas = append(schemas, rootedPath(s))
+		for i, schema := range append(c.List("schemas"), c.Get("schema")) {
+			if schema.String() != "" {
+				schemas = append(schemas, in.script(setup, schema, fmt.Sprintf("schema-%d-%d.sql", n+1, i+1)))
 			}
 		}
 		add(c, c.String("name"), schemas)
@@ -332,14 +332,8 @@ func mysqlSetup(in *Instance, setup *project.Process) map[string]any {
 	if replication := mysqlReplication(in); replication != nil {
 		spec["replication"] = replication
 	}
-	if s := in.Str("initialScript"); s.S != "" {
-		if !isSQL(s) {
-			spec["script"] = rootedPath(s)
-		} else {
-			setup.Files = append(setup.Files, project.File{Path: in.RunDir("/initial.sql"), Content: in.place.Text(s), Mode: "0600",
-				Pos: in.passage(s.S, 1, "initialScript")})
-			spec["script"] = in.RunDir("/initial.sql")
-		}
+	if in.Has("initialScript") {
+		spec["script"] = in.script(setup, in.Get("initialScript"), "initial.sql")
 	}
 	return spec
 }

@@ -7,11 +7,11 @@ import (
 	"nix2gpu/project"
 )
 
-// passage is where the user has written text, the value at path, whose first line is
+// passage is where the user has written text, a value of that origin, whose first line is
 // line first of the file that it becomes.
-func (in *Instance) passage(text string, first int, path ...string) *project.Passage {
+func (p Place) passage(of module.Origin, text string, first int) *project.Passage {
 	var assigned []module.Pos
-	for _, at := range in.Origin(path...).Assignments {
+	for _, at := range of.Assignments {
 		if at.IsValid() {
 			assigned = append(assigned, at)
 		}
@@ -19,7 +19,7 @@ func (in *Instance) passage(text string, first int, path ...string) *project.Pas
 	if len(assigned) == 0 {
 		return nil
 	}
-	s := &searcher{place: in.place, first: first, out: &project.Passage{Pos: in.place.pos(assigned[0])}}
+	s := &searcher{place: p, first: first, out: &project.Passage{Pos: p.pos(assigned[0])}}
 	s.search(strings.Split(strings.TrimRight(text, "\n"), "\n"), assigned)
 	return s.out
 }

@@ -29,10 +29,11 @@ func TestPassage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := p.Files["postgresql.db/after.sql"]
-			if file == nil {
+			files := p.Processes["postgresql.db-setup"].Files
+			if len(files) != 1 {
 				t.Fatal("the script is not there")
 			}
+			file := files[0]
 			var got []string
 			for n := range len(strings.Fields(c.want)) {
 				pos, exact := file.Pos.At(n + 1)

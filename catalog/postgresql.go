@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -39,7 +40,7 @@ var postgresql = ServiceType{
 		{"settings", "attrs null bool | int | float | string", "Settings of postgresql.conf by name."},
 		{"initialDatabases", "list {}", "The same as databases, with SQL to load, in the words of services-flake."},
 		{"  name", "required string", "The name of the database."},
-		{"  schemas", "null list file", "SQL files, or folders of them, to run in it once, when it is made."},
+		{"  schemas", "null list file", "SQL to run in it once, when it is made: files, folders of them, or text."},
 		{"ensureUsers", "list {}", "Users to make when they do not exist, at each start."},
 		{"  name", "required string", "The name of the user."},
 		{"  ensureDBOwnership", "bool", "Make the user the owner of the database of the same name."},
@@ -331,7 +332,7 @@ func (pg *pgOptions) written() *project.Passage {
 	if rules == "" {
 		return nil
 	}
-	return pg.passage(rules, first, "authentication")
+	return pg.place.passage(pg.Origin("authentication"), rules, first)
 }
 
 // letsIn reports whether the first rule that matches a local connection of the
@@ -378,6 +379,7 @@ func (pg *pgOptions) setup() {
 	words := []project.Text{project.Self(), project.Lit("provision"), project.Lit("postgresql"), project.Lit("setup"),
 		flag("bin", pg.bin()), flag("data", pg.DataDir()), flag("socket", pg.RunDir("")),
 		litFlag("port", strconv.Itoa(pg.port)), litFlag("superuser", pg.superuser)}
+	proc := pg.After(project.Command{})
 	if pg.primary != nil {
 		words = append(words, project.Lit("--standby"))
 	}
@@ -399,10 +401,10 @@ func (pg *pgOptions) setup() {
 			add(c, c.String())
 		}
 	}
-	for _, c := range pg.List("initialDatabases") {
+	for n, c := range pg.List("initialDatabases") {
 		add(c, c.String("name"))
-		for _, schema := range c.Strs("schemas") {
-			words = append(words, flag("schema", project.Join(project.Lit(c.String("name")+"="), pg.place.Path(schema))))
+		for i, schema := range c.List("schemas") {
+			words = append(words, flag("schema", project.Join(project.Lit(c.String("name")+"="), pg.script(proc, schema, fmt.Sprintf("schema-%d-%d.sql", n+1, i+1)))))
 		}
 	}
 	if len(databases) == 0 && pg.Bool("createDatabase") {
@@ -411,43 +413,27 @@ func (pg *pgOptions) setup() {
 	for _, c := range pg.List("ensureUsers") {
 		words = append(words, litFlag("ensure-user", ensureUser(c, databases)))
 	}
-	words = append(words, pg.scripts()...)
-	proc := pg.After(project.Command{Exec: words})
+	proc.Command.Exec = append(words, pg.scripts(proc)...)
 	proc.Doing = "making databases and users"
 	proc.User = "" // as the user of nix2gpu: that is the role to make
 }
 
 // scripts are the flags for initialScript: a file, or text.
-func (pg *pgOptions) scripts() []project.Text {
+func (pg *pgOptions) scripts(proc *project.Process) []project.Text {
 	c := pg.Get("initialScript")
 	switch c.Kind() {
 	case module.KindStr:
-		if isSQL(c.Str()) {
-			return []project.Text{flag("before", pg.script("before.sql", c.Str(), "initialScript"))}
-		}
-		return []project.Text{flag("before", pg.place.Path(c.Str()))}
+		return []project.Text{flag("before", pg.script(proc, c, "before.sql"))}
 	case module.KindAttrs:
 		var words []project.Text
 		for _, when := range []string{"before", "after"} {
 			if c.Has(when) {
-				words = append(words, flag(when, pg.script(when+".sql", c.Str(when), "initialScript", when)))
+				words = append(words, flag(when, pg.scriptText(proc, c.Get(when), when+".sql")))
 			}
 		}
 		return words
 	}
 	return nil
-}
-
-// isSQL reports whether a string is SQL itself, and not the path of a file.
-func isSQL(s module.Str) bool {
-	return strings.ContainsAny(s.S, "\n;") || len(s.Context) == 0 && strings.Contains(s.S, " ") && !strings.HasSuffix(s.S, ".sql")
-}
-
-// script is the path of a file with SQL that stands in the definition, at path.
-func (in *Instance) script(name string, sql module.Str, path ...string) project.Text {
-	file := in.Generated(name, in.place.Text(sql))
-	in.project.Files[*file[0].File].Pos = in.passage(sql.S, 1, path...)
-	return file
 }
 
 // clauses are the attributes of a role that ensureClauses can name.

@@ -30,16 +30,16 @@ var setUpForms = map[string]string{
 
 var scripts = []script{
 	{"postgresql", "initialScript", `initialScript = §;`, "postgres", []string{"text", "path", "string", "writeText"}},
-	{"postgresql", "initialDatabases.*.schemas", `{ name = "one"; schemas = [ § ]; }`, "one", []string{"path", "string", "writeText", "folder"}},
+	{"postgresql", "initialDatabases.*.schemas", `{ name = "one"; schemas = [ § ]; }`, "one", []string{"path", "string", "writeText", "folder", "text"}},
 	{"postgresql", "initialScript.before", `initialScript.before = §;`, "postgres", []string{"", "", "", "", "text"}}, // not beside initialScript
 	{"postgresql", "initialScript.after", `initialScript.after = §;`, "postgres", []string{"", "", "", "", "text"}},
 	{"mysql", "initialScript", `databases = [ "own" ]; initialScript = §;`, "own", []string{"text", "path", "string", "writeText"}},
-	{"mysql", "initialDatabases.*.schema", `{ name = "one"; schema = §; }`, "one", []string{"path", "string", "writeText", "folder"}},
-	{"mysql", "initialDatabases.*.schemas", `{ name = "two"; schemas = [ § ]; }`, "two", []string{"path", "string", "writeText", "folder"}},
+	{"mysql", "initialDatabases.*.schema", `{ name = "one"; schema = §; }`, "one", []string{"path", "string", "writeText", "folder", "text"}},
+	{"mysql", "initialDatabases.*.schemas", `{ name = "two"; schemas = [ § ]; }`, "two", []string{"path", "string", "writeText", "folder", "text"}},
 }
 
 // Every option for a script is run by the real server in every form that it takes, and once:
-// not again on the second start. It takes ten seconds: nine servers make their data folders.
+// not again on the second start. It takes ten seconds: ten servers make their data folders.
 func TestScriptsInEveryForm(t *testing.T) {
 	needs(t, "mariadbd")
 	for _, typ := range catalog.Types() {
@@ -78,7 +78,7 @@ func TestScriptsInEveryForm(t *testing.T) {
 				}
 				questions = append(questions, question{typ, fmt.Sprint(port), sc.database, file})
 			}
-			if len(others) > 0 {
+			if len(others)+len(databases) > 0 {
 				fmt.Fprintf(&services, "%s.r%d = { enable = true; port = %d; initialDatabases = [ %s ]; %s };\n", typ, round, port, strings.Join(databases, " "), strings.Join(others, " "))
 			}
 		}
