@@ -58,6 +58,9 @@ var mysql = ServiceType{
 	Generate: generateMySQL,
 }
 
+// mysqlTemporary is a folder in the data folder, which package provision knows as well.
+const mysqlTemporary = ".nix2gpu-tmp"
+
 func generateMySQL(in *Instance) {
 	port, portPath := in.portOf(in.Int("port"), []string{"port"}, mysqlOwn(in, "port"))
 	bind := in.textOf(in.String("bind"), mysqlOwn(in, "bind-address"))
@@ -84,7 +87,8 @@ func generateMySQL(in *Instance) {
 		in.whole("configFile", "port", "bind", "databases", "ensureDatabases", "initialScript", "importTimeZones", "initialDatabases", "ensureUsers")
 	}
 	main := in.Main(project.Command{Exec: []project.Text{in.Program("mysqld"), flag("defaults-file", config),
-		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid"))}})
+		flag("datadir", in.DataDir()), flag("socket", socket), flag("pid-file", in.RunDir("/mysqld.pid")),
+		litFlag("loose-ignore-db-dirs", mysqlTemporary)}}) // which MariaDB would take for a database
 	in.elsewhere(mysqlOwn(in, "datadir"), "dataDir is the folder")
 	in.elsewhere(mysqlOwn(in, "socket"), "socketDir has the socket")
 	in.elsewhere(mysqlOwn(in, "pid-file"), "nix2gpu says where it is")
@@ -92,6 +96,13 @@ func generateMySQL(in *Instance) {
 		in.background(c)
 	}
 	main.Dirs = []project.Dir{{Path: in.RunDir("")}}
+	// A server begins by removing what others have left in the folder for temporary files: also
+	// what another one uses there.
+	temporary := in.Data("/" + mysqlTemporary)
+	for _, proc := range []*project.Process{init, main} {
+		proc.Dirs = append(proc.Dirs, project.Dir{Path: temporary, Mode: "0700"})
+		proc.Env["TMPDIR"] = project.Value{Text: temporary}
+	}
 	// It reads all that it would serve with, and then says the options that it has.
 	main.Test = &project.ConfigTest{
 		Command: project.Command{Exec: append(slices.Clone(main.Command.Exec), project.Lit("--verbose"), project.Lit("--help"))},

@@ -14,6 +14,8 @@ import (
 const (
 	halfMade = ".nix2gpu-init"     // the server's own tool is at work, or was killed
 	whole    = ".nix2gpu-complete" // in halfMade: the tool has succeeded
+
+	temporary = ".nix2gpu-tmp" // the catalog's folder for what servers need for a while
 )
 
 // buildAside makes a data folder with build, which gets the folder to fill. The entry
@@ -73,7 +75,7 @@ func checkEmpty(data, server string) error {
 		return fmt.Errorf("%s: data folder %q cannot be read: %v", server, data, err)
 	}
 	for _, e := range entries {
-		if e.Name() == "lost+found" { // of a volume
+		if e.Name() == "lost+found" || e.Name() == temporary { // the first is of a volume
 			continue
 		}
 		return lasting(fmt.Errorf("%s: data folder %q is not a data folder of this server, and is not empty: it holds %q\nhint: set dataDir to another folder, or empty this one",
