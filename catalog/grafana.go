@@ -1,6 +1,12 @@
 package catalog
 
-import "nix2gpu/project"
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"nix2gpu/project"
+)
 
 // grafana shows metrics.
 var grafana = ServiceType{
@@ -17,7 +23,7 @@ var grafana = ServiceType{
 		{"datasources", "list attrs json", "Data sources, in Grafana's own words."},
 		{"deleteDatasources", "list attrs json", "Data sources to delete."},
 		{"providers", "list attrs json", "Providers of dashboards, in Grafana's own words."},
-		{"declarativePlugins", "refused list package", "put plugins into the folder plugins of dataDir"},
+		{"declarativePlugins", "null list file", "Folders of plugins, each with the plugin's id as its name; beside those in the folder plugins of dataDir."},
 		{"provision", "set"}, // in the words of NixOS
 		{"  enable", "inert bool", "what the options beside it say is provided always"},
 		{"  datasources", "set"},
@@ -62,8 +68,31 @@ var grafana = ServiceType{
 		},
 		ready: ready{listener: "web", http: "/api/health", slow: true,
 			scheme: []string{"environment.GF_SERVER_PROTOCOL", "settings.server.protocol", "extraConf.server.protocol", "protocol"}},
-		finish: grafanaProvision,
+		finish: func(in *tableInstance, main *project.Process) {
+			if plugins := grafanaPlugins(in); len(plugins) > 0 {
+				main.Files[0] = in.table.configs[0].file(in, plugins...)
+			}
+			grafanaProvision(in, main)
+		},
 	},
+}
+
+// grafanaPlugins says where the plugins are. Grafana looks for them in one folder, and where
+// the section of a plugin has a path.
+func grafanaPlugins(in *tableInstance) (all []entry) {
+	var known []string
+	for _, folder := range in.Strs("declarativePlugins") {
+		id := path.Base(folder.S)
+		if len(folder.Context) > 0 { // a package: pkgs.grafanaPlugins.<id>
+			id = id[strings.LastIndexByte(id, '.')+1:]
+		}
+		if slices.Contains(known, id) {
+			in.Get("declarativePlugins").Errorf("two of the folders are named %q, and the plugin of a folder is known by its name", id)
+		}
+		known = append(known, id)
+		all = append(all, entry{"plugin." + id + "/path", in.place.Path(folder)})
+	}
+	return all
 }
 
 // grafanaProvision writes what provision says, in files beside those of our own options:

@@ -17,7 +17,7 @@ func TestStandInsOfThePageLive(t *testing.T) {
 	  clickhouse.b = { enable = true; port = 9010; listenAddress = "127.0.0.2"; extraConfig = { max_connections = 10; users.default.password_sha256_hex = "00"; interserver_http_port = 9009; }; };
 	  grafana.a = { enable = true; settings.security.admin_password = "p"; datasources = [ { name = "metrics"; type = "prometheus"; access = "proxy"; url = "http://127.0.0.1:9090"; jsonData.timeInterval = "5s"; } ];
 	    deleteDatasources = [ { name = "old"; orgId = 1; } ]; providers = [ { name = "own"; type = "file"; options.path = "/workspace/boards"; } ]; };
-	  grafana.b = { enable = true; listenAddress = "127.0.0.2"; extraConf."auth.anonymous".enabled = true;
+	  grafana.b = { enable = true; listenAddress = "127.0.0.2"; extraConf."auth.anonymous".enabled = true; declarativePlugins = [ ./plugins/shop-panel ];
 	    provision = {
 	      datasources.path = "/workspace/sources.yml"; dashboards.settings.providers = [ { name = "own"; options.path = "/workspace/boards"; } ];
 	      alerting = { rules.settings.groups = [ { name = "g"; folder = "f"; interval = "1m"; rules = [ ]; } ]; contactPoints.path = "/workspace/points.yml"; };
@@ -40,6 +40,7 @@ func TestStandInsOfThePageLive(t *testing.T) {
 	s.Write("password", "of a file\n")
 	s.Write("credentials", "MINIO_ROOT_USER=user\nMINIO_ROOT_PASSWORD=of a file\n")
 	s.Write("schema.sql", "CREATE TABLE IF NOT EXISTS t (n Int64) ENGINE = MergeTree ORDER BY n")
+	s.Write("plugins/shop-panel/plugin.json", `{"type": "panel", "name": "Shop", "id": "shop-panel"}`)
 	s.Write("sources.yml", `{"apiVersion": 1, "datasources": [{"name": "logs", "type": "loki", "access": "proxy"}]}`)
 	s.Write("points.yml", `{"apiVersion": 1, "contactPoints": [{"orgId": 1, "name": "mail", "receivers": [{"uid": "m", "type": "email", "settings": {"addresses": "me@example.org"}}]}]}`)
 	var keep []string
