@@ -321,11 +321,6 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 		}
 		ids, err := in.project.Resolve(dep.Name())
 		if err != nil {
-			if ids = in.resolvePart(dep.Name(), &d); ids != nil {
-				err = nil
-			}
-		}
-		if err != nil {
 			if id, off := in.findDisabled(dep.Name(), disabled); off {
 				dep.Errorf("%q depends on %q, which is disabled\n  hint: set enable = true there, or remove the dependency", in.ID, id)
 			} else {
@@ -340,13 +335,16 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 			if in.service.DependsOn == nil {
 				in.service.DependsOn = map[project.ID]project.Dependency{}
 			}
-			own := d
-			if own.Condition == project.Ready && in.project.Services[id].Completes { // it has no other readiness
+			own, svc := d, in.project.Services[id]
+			if ended := own.Condition == project.Completed || own.Condition == project.Exited; ended && string(id) != dep.Name() && project.SetUpName(svc.Type, svc.Instance) == dep.Name() {
+				own.Condition = setUpEnded(svc.Type)
+			}
+			if own.Condition == project.Ready && svc.Completes { // it has no other readiness
 				own.Condition = project.Completed
 			}
 			// Beside a name that means all of them, that of one adds nothing.
 			was, twice := in.service.DependsOn[id]
-			own.Replica = in.project.Services[id].Family != "" && string(id) == dep.Name() && (!twice || was.Replica)
+			own.Replica = svc.Family != "" && string(id) == dep.Name() && (!twice || was.Replica)
 			in.service.DependsOn[id] = own
 		}
 	}
@@ -355,7 +353,7 @@ func (in *Instance) resolveDependencies(disabled map[project.ID]bool) {
 func (in *Instance) findDisabled(name string, disabled map[project.ID]bool) (project.ID, bool) {
 	for _, id := range slices.Sorted(maps.Keys(disabled)) {
 		typ, instance, _ := strings.Cut(string(id), ".")
-		if string(id) == name || instance == name || typ == project.CanonicalType(name) {
+		if string(id) == name || instance == name || project.SetUpName(typ, instance) == name || typ == project.CanonicalType(name) {
 			return id, true
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"nix2gpu/catalog"
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/module"
+	"nix2gpu/project"
 )
 
 //go:embed service.nix
@@ -211,7 +212,7 @@ func (e *evaluation) servicesOf(c *module.Config, process string) (of []knownPro
 		for _, instance := range c.Keys("services", typ.Name) {
 			end, ok := strings.CutPrefix(process, instance)
 			node := typ.Name == "redis-cluster" && slices.Contains(c.Keys("services", typ.Name, instance, "nodes"), strings.TrimPrefix(end, "-"))
-			if !ok || end != "" && end != catalog.UpstreamPart(typ.Name) && !node {
+			if !ok || end != "" && process != project.SetUpName(typ.Name, instance) && !node {
 				continue
 			}
 			rank := 1

@@ -53,8 +53,9 @@ func (f *forker) serve() {
 	}
 }
 
-// onOwnThread runs f on a thread that ends with f and is not the main one: the main thread
-// gets the orphans, and must not have other children.
+// onOwnThread runs f on a thread that ends with f and is not the main one, which never
+// ends: it gets the orphans, so must not have other children, and /proc/self and /proc/net
+// show its namespaces and descriptors.
 func onOwnThread(f func()) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {

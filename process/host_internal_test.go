@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,10 +67,7 @@ func TestUmaskNeedsNoHelper(t *testing.T) {
 	}
 	defer h.Close()
 	may := make(chan bool)
-	go func() {
-		runtime.LockOSThread() // and ends with the goroutine
-		may <- unix.Unshare(unix.CLONE_FS) == nil
-	}()
+	go onOwnThread(func() { may <- unix.Unshare(unix.CLONE_FS) == nil })
 	want := <-may
 	dir, umask := t.TempDir(), 0o027
 	ours := func(name string) os.FileMode {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -74,14 +73,13 @@ func inNamespaces(sys *syscall.SysProcAttr) {
 func HasLoopback() error {
 	if os.Geteuid() == 0 {
 		done := make(chan error)
-		go func() { // on a thread that ends with it
-			runtime.LockOSThread()
+		go onOwnThread(func() {
 			err := unix.Unshare(unix.CLONE_NEWNET)
 			if err == nil {
 				err = openLoopback("")
 			}
 			done <- err
-		}()
+		})
 		return <-done
 	}
 	sys := &syscall.SysProcAttr{}

@@ -80,6 +80,9 @@ func TestResolve(t *testing.T) {
 		"postgres":           "[postgresql.db]",
 		"postgres.db":        "[postgresql.db]",
 		"db":                 "[postgresql.db]",
+		"db-init":            "[postgresql.db]", // as services-flake names its processes
+		"db2-configure":      "[mysql.db2]",
+		"web-init":           "no service \"web-init\"\n  hint: the services are apache-httpd, api, mysql, nginx, postgresql, redis.a, redis.b, redis.old",
 		"redis":              "[redis.a redis.b]", // a type stands for its enabled instances
 		"redis.old":          "[redis.old]",
 		"a":                  "[redis.a]",

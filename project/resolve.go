@@ -32,6 +32,22 @@ func CanonicalType(name string) string {
 	return name
 }
 
+// SetUpName returns the name that services-flake gives to the process which sets up an
+// instance of a type: "db-init" for one of postgresql. It is "" where there is none.
+func SetUpName(typ, instance string) string {
+	switch typ {
+	case "clickhouse", "minio", "pgadmin", "postgresql":
+		return instance + "-init"
+	case "mongodb", "mysql":
+		return instance + "-configure"
+	case "redis-cluster":
+		return instance + "-cluster-create"
+	case "ollama":
+		return instance + "-models"
+	}
+	return ""
+}
+
 // AssignLabels sets the label of each service: the instance of a custom one; for others
 // the type, if it has one enabled instance and no custom service has that name, else
 // "<type>.<instance>".
@@ -93,8 +109,8 @@ func (p *Project) Labels() (all []string) {
 
 // Resolve returns the services that a name stands for: an id of a service or of a
 // process, a label, an instance if only one service has it, the common name of
-// replicas, or a type, which stands for all of its enabled instances. They are tried in
-// this order. The error is a *NameError.
+// replicas, a [SetUpName], or a type, which stands for all of its enabled instances. They
+// are tried in this order. The error is a *NameError.
 func (p *Project) Resolve(name string) ([]ID, error) {
 	if _, ok := p.Services[ID(name)]; ok {
 		return []ID{ID(name)}, nil
@@ -122,6 +138,12 @@ func (p *Project) Resolve(name string) ([]ID, error) {
 	// "worker" stands for worker-0, worker-1 and so on.
 	if found := p.matching(func(s *Service) bool { return IsReplica(string(s.ID), name) }); len(found) > 0 {
 		return found, nil
+	}
+	switch found := p.matching(func(s *Service) bool { return name != "" && SetUpName(s.Type, s.Instance) == name }); {
+	case len(found) == 1:
+		return found, nil
+	case len(found) > 1:
+		return nil, &NameError{Name: name, Candidates: found}
 	}
 	found := p.matching(func(s *Service) bool {
 		return !s.Disabled && s.Type != "custom" && s.Type == CanonicalType(name)

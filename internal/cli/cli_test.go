@@ -139,6 +139,9 @@ func TestPickServices(t *testing.T) {
 		{"main", "postgresql.main"},
 		{"front", "nginx.front"},
 		{"nginx", "nginx.front nginx.back"},
+		{"postgres.main", "postgresql.main"},
+		{"postgresql.main-init", "postgresql.main"}, // a process of it
+		{"main-init", "postgresql.main"},            // the same, in the words of services-flake
 	} {
 		got, err := pickServices(all, []string{c.name})
 		var ids []string

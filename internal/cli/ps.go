@@ -15,7 +15,6 @@ import (
 	"nix2gpu/control/client"
 	"nix2gpu/gpu"
 	"nix2gpu/project"
-	"nix2gpu/spelling"
 )
 
 type psOptions struct {
@@ -194,43 +193,43 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// pickServices returns the services that names stand for. A name is an id, a label,
-// or a type, for all services of that type.
+// pickServices returns the services that names stand for, by the rules of
+// [project.Project.Resolve].
 func pickServices(all []control.Service, names []string) ([]control.Service, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
+	p := known(all)
 	var out []control.Service
 	for _, name := range names {
-		found := false
-		for _, match := range []func(control.Service) bool{
-			func(s control.Service) bool { return string(s.ID) == name || s.Label == name },
-			func(s control.Service) bool { return strings.TrimPrefix(string(s.ID), s.Type+".") == name },
-			func(s control.Service) bool { return project.IsReplica(string(s.ID), name) },
-			func(s control.Service) bool { return s.Type == project.CanonicalType(name) && s.Type != "custom" },
-		} {
-			for _, s := range all {
-				if match(s) {
-					out, found = append(out, s), true
-				}
-			}
-			if found {
-				break
-			}
+		ids, err := p.Resolve(name)
+		if err != nil {
+			msg, cure, _ := strings.Cut(err.Error(), "\n  hint: ")
+			return nil, &control.Error{Code: control.CodeNotFound, Msg: msg, Hint: cure}
 		}
-		if !found {
-			var labels []string
-			for _, s := range all {
-				labels = append(labels, s.Label)
+		for _, s := range all {
+			if slices.Contains(ids, s.ID) {
+				out = append(out, s)
 			}
-			cure := "the services are " + strings.Join(labels, ", ")
-			if near := spelling.Nearest(name, labels); near != "" {
-				cure = fmt.Sprintf("did you mean %q?", near)
-			}
-			return nil, &control.Error{Code: control.CodeNotFound, Msg: fmt.Sprintf("no service %q", name), Hint: cure}
 		}
 	}
 	return out, nil
+}
+
+// known is a project with as much as names of its services need.
+func known(all []control.Service) *project.Project {
+	p := &project.Project{Services: map[project.ID]*project.Service{}, Processes: map[project.ID]*project.Process{}}
+	for _, s := range all {
+		svc := &project.Service{ID: s.ID, Type: s.Type, Label: s.Label, Instance: strings.TrimPrefix(string(s.ID), s.Type+"."), Family: s.Family, Disabled: s.Disabled}
+		if s.Disabled {
+			svc.Profiles = []string{project.AllProfiles} // whichever it is
+		}
+		p.Services[s.ID] = svc
+		for _, step := range []project.ID{"-init", "-setup"} {
+			p.Processes[s.ID+step] = &project.Process{ID: s.ID + step, Service: s.ID}
+		}
+	}
+	return p
 }
 
 // longestWhy is how much of a reason a table shows at most, in characters. A probe

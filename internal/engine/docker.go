@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -179,10 +178,8 @@ func startDocker() (*daemon, error) {
 	}
 	d.cmd.Env = append(os.Environ(), "PATH="+d.path())
 	started := make(chan error, 1)
-	go func() {
-		// The signal of a parent's death comes when its thread ends, so this thread
-		// must stay.
-		runtime.LockOSThread()
+	// The signal of a parent's death comes when its thread ends, so this one stays.
+	go testkit.OnOwnThread(func() error {
 		err := n.Enter()
 		if err == nil {
 			err = d.cmd.Start()
@@ -192,7 +189,8 @@ func startDocker() (*daemon, error) {
 			_ = d.cmd.Wait() // its log says how it ended
 		}
 		close(d.done)
-	}()
+		return nil
+	})
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start dockerd: %w", err)
 	}

@@ -21,6 +21,10 @@ func Root() string {
 // process, and returns its path.
 var build = sync.OnceValues(func() (string, error) {
 	dir := binaryDir()
+	// One that had our number before us, and was killed, has left its own.
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}

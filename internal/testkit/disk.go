@@ -20,7 +20,7 @@ func WithDisk(t testing.TB, size int, f func(d Disk) error) {
 	t.Helper()
 	dir := t.TempDir()
 	var cannot error
-	err := onOwnThread(func() error {
+	err := OnOwnThread(func() error {
 		cannot = unix.Unshare(unix.CLONE_NEWNS)
 		if cannot == nil {
 			cannot = unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")

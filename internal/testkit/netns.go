@@ -37,7 +37,7 @@ func NewNet(t testing.TB) *Net {
 // OpenNet makes a namespace. It lasts until Close and until its last process has ended.
 func OpenNet() (*Net, error) {
 	n := &Net{}
-	err := onOwnThread(func() error {
+	err := OnOwnThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("unshare: %w", err)
 		}
@@ -65,7 +65,7 @@ func (n *Net) Close() { n.file.Close() }
 // Do runs f on a thread inside the namespace. A process that f starts stays
 // in it.
 func (n *Net) Do(f func() error) error {
-	return onOwnThread(func() error {
+	return OnOwnThread(func() error {
 		if err := n.Enter(); err != nil {
 			return err
 		}
@@ -126,13 +126,19 @@ func (n *Net) Processes() []string {
 	return found
 }
 
-// onOwnThread runs f on a thread that is thrown away afterwards: its
-// namespace must not leak into other goroutines.
-func onOwnThread(f func() error) error {
+// OnOwnThread runs f on a thread that is thrown away afterwards: its namespace must not
+// leak into other goroutines. It is not the main thread, which Go keeps, and whose
+// namespaces /proc/self and /proc/net show.
+func OnOwnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		done <- f()
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			done <- OnOwnThread(f) // it gets another thread, since this one is locked
+			runtime.UnlockOSThread()
+			return
+		}
+		done <- f() // never unlocked: the thread ends with the goroutine
 	}()
 	return <-done
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A name is that of a test, or of a package if test is empty.
@@ -51,7 +53,14 @@ type gate struct {
 	skips  []name
 	missed []name // packages that had tests, and ran none
 
-	passed, failed int
+	passed int
+	failed []failure
+}
+
+// A failure is a test that failed, with the places it complained at.
+type failure struct {
+	name
+	said []string
 }
 
 func newGate(listed map[name]string, out io.Writer) *gate {
@@ -92,7 +101,7 @@ func (g *gate) end(n name, how string) {
 	case "pass":
 		g.passed++
 	case "fail":
-		g.failed++
+		g.failed = append(g.failed, failure{n, complaints(g.output[n])})
 		io.WriteString(g.out, strings.Join(g.output[n], ""))
 	case "skip":
 		g.skips = append(g.skips, n)
@@ -104,7 +113,7 @@ func (g *gate) end(n name, how string) {
 
 // close prints what did not run, and reports whether all is well.
 func (g *gate) close() (ok bool) {
-	ok = g.failed == 0
+	ok = len(g.failed) == 0
 	for n := range maps.Keys(g.output) { // it ended by a crash or by the time limit
 		if !slices.Contains(g.skips, n) {
 			fmt.Fprintf(g.out, "did not end: %s\n%s", n, strings.Join(g.output[n], ""))
@@ -127,8 +136,35 @@ func (g *gate) close() (ok bool) {
 		fmt.Fprintf(g.out, "ran no test: %s\n", n)
 		ok = false
 	}
-	fmt.Fprintf(g.out, "%d passed, %d failed, %d skipped\n", g.passed, g.failed, len(g.skips))
+	for _, f := range g.failed {
+		fmt.Fprintf(g.out, "failed: %s\n%s", f.name, strings.Join(f.said, ""))
+	}
+	fmt.Fprintf(g.out, "%d passed, %d failed, %d skipped\n", g.passed, len(g.failed), len(g.skips))
 	return ok
+}
+
+// complaint is how package testing, and testscript, begin what a test says.
+var complaint = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^ *(\w+_test\.go:\d+: |FAIL: testdata/)`)
+})
+
+// complaints returns the first lines in which a test says what is wrong. They come again
+// at the end, where somebody looks who has only the end of a long output.
+func complaints(output []string) []string {
+	const most, width = 5, 300
+	var said []string
+	for _, line := range output {
+		if !complaint().MatchString(line) {
+			continue
+		}
+		if len(line) > width {
+			line = strings.ToValidUTF8(line[:width], "") + "…\n"
+		}
+		if said = append(said, line); len(said) == most {
+			break
+		}
+	}
+	return said
 }
 
 // reason returns why a test, or one that it is part of, may be skipped; "" if it may

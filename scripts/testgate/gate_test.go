@@ -22,7 +22,15 @@ func TestGate(t *testing.T) {
 		{"failed", []string{
 			`{"Action":"output","Package":"m/p","Test":"TestA","Output":"what went wrong\n"}`,
 			`{"Action":"fail","Package":"m/p","Test":"TestA"}`,
-		}, false, "what went wrong\n0 passed, 1 failed, 0 skipped\n"},
+		}, false, "what went wrong\nfailed: m/p TestA\n0 passed, 1 failed, 0 skipped\n"},
+		{"failed, and what it says comes again at the end", []string{
+			`{"Action":"output","Package":"m/p","Test":"TestA","Output":"=== RUN   TestA\n"}`,
+			`{"Action":"output","Package":"m/p","Test":"TestA","Output":"    a_test.go:7: it is 1\n"}`,
+			`{"Action":"output","Package":"m/p","Test":"TestA","Output":"        more of it\n"}`,
+			`{"Action":"output","Package":"m/p","Test":"TestA","Output":"        FAIL: testdata/script/a.txtar:3: no match\n"}`,
+			`{"Action":"fail","Package":"m/p","Test":"TestA"}`,
+			`{"Action":"pass","Package":"m/p","Test":"TestB"}`,
+		}, false, "more of it\n        FAIL: testdata/script/a.txtar:3: no match\nfailed: m/p TestA\n    a_test.go:7: it is 1\n        FAIL: testdata/script/a.txtar:3: no match\n1 passed"},
 		{"skipped as listed", []string{`{"Action":"skip","Package":"m/p","Test":"TestRoot"}`, `{"Action":"pass","Package":"m/p"}`}, true, "skipped: m/p TestRoot (root may write everywhere)"},
 		{"part of one that is listed", []string{`{"Action":"skip","Package":"m/p","Test":"TestRoot/dir/x"}`}, true, "TestRoot/dir/x"},
 		{"skipped unlisted", []string{

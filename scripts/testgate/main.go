@@ -6,7 +6,8 @@
 //	go run ./scripts/testgate scripts/skips.txt -race ./...
 //
 // It prints what go test prints, without the output of tests that passed, and ends with
-// a line "N passed, N failed, N skipped".
+// the failures, each with the first lines in which it complained, and a line
+// "N passed, N failed, N skipped".
 package main
 
 import (
