@@ -242,7 +242,12 @@ func (b *builder) processes() {
 		known, ok := b.named[p.Name()]
 		if known.part {
 			for _, c := range p.Each() {
-				if c.Name() != "depends_on" && c.Has() {
+				switch {
+				case c.Name() == "depends_on" || !c.Has():
+				case known.node != "" && slices.Contains(processWords[:], c.Name()) && !slices.Contains(known.lacks, c.Name()):
+					c.Errorf("not supported: %s of process %q alone: nodes of a cluster have what the others have\n  hint: set %s of %s, or this node's lines of redis.conf in nodes.%s.extraConfig",
+						c.Name(), p.Name(), optionOf(c.Name()), known.label(), known.node)
+				default:
 					c.Errorf("not supported: %s of process %q, which is a part of service %q; set it there", c.Name(), p.Name(), known.instance)
 				}
 			}

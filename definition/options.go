@@ -145,7 +145,8 @@ func isModular(t *eval.Thread, v eval.Value) bool {
 // A knownProcess is one that a service has, by the name that services-flake gives it.
 type knownProcess struct {
 	typ, instance string
-	part          bool     // of its set-up
+	part          bool     // of its set-up, or a node
+	node          string   // of a cluster, which it is
 	lacks         []string // of processWords
 }
 
@@ -211,8 +212,11 @@ func (e *evaluation) servicesOf(c *module.Config, process string) (of []knownPro
 		}
 		for _, instance := range c.Keys("services", typ.Name) {
 			end, ok := strings.CutPrefix(process, instance)
-			node := typ.Name == "redis-cluster" && slices.Contains(c.Keys("services", typ.Name, instance, "nodes"), strings.TrimPrefix(end, "-"))
-			if !ok || end != "" && process != project.SetUpName(typ.Name, instance) && !node {
+			node := strings.TrimPrefix(end, "-")
+			if typ.Name != "redis-cluster" || !slices.Contains(c.Keys("services", typ.Name, instance, "nodes"), node) {
+				node = ""
+			}
+			if !ok || end != "" && process != project.SetUpName(typ.Name, instance) && node == "" {
 				continue
 			}
 			rank := 1
@@ -228,7 +232,7 @@ func (e *evaluation) servicesOf(c *module.Config, process string) (of []knownPro
 				best, of = rank, nil
 			}
 			if rank == best && (rank > 2 || of == nil) {
-				of = append(of, knownProcess{typ.Name, instance, end != "", lacking(typ)})
+				of = append(of, knownProcess{typ.Name, instance, end != "", node, lacking(typ)})
 			}
 		}
 	}

@@ -50,7 +50,10 @@ func TestProcessesOfServices(t *testing.T) {
 		{text: `services.mysql.m.enable = true; services.ollama.l.enable = true; services.mongodb.d.enable = true; services.pgadmin.p = { enable = true; initialEmail = "a@b.c"; initialPassword = "p"; };
 			settings.processes.a = { command = "x"; environment.TZ = "UTC"; depends_on.d-configure.condition = "process_completed"; depends_on.p-init.condition = "process_completed";
 			depends_on.m-configure.condition = "process_completed"; depends_on.l-models.condition = "process_completed_successfully"; };`, of: "a", tz: "UTC"},
-		{text: `services.redis-cluster.c.enable = true; settings.processes.c-n1.environment.X = "x";`, wrong: `not supported: environment of process "c-n1", which is a part of service "c"; set it there`},
+		{text: `services.redis-cluster.c.enable = true; settings.processes.c-n1.environment.X = "x";`, wrong: "not supported: environment of process \"c-n1\" alone: nodes of a cluster have what the others have"},
+		{text: `services.redis-cluster.c.enable = true; settings.processes.c-n1.is_tty = true;`, wrong: `not supported: is_tty of process "c-n1", which is a part of service "c"; set it there`},
+		{text: `services.redis-cluster.c.enable = true; settings.processes.c-n1.log_location = "x";`, wrong: `not supported: log_location of process "c-n1", which is a part of service "c"; set it there`},
+		{text: `services.redis-cluster.c.enable = true; settings.processes.c-n7.environment.X = "x";`, wrong: `process "c-n7" needs a command, since no service has a process of that name`},
 		{text: `services.postgresql.db.enable = true; settings.processes.db-init.log_location = "x";`, wrong: `not supported: log_location of process "db-init", which is a part of service "db"; set it there`},
 		{text: `serviceModules = [ ./postgres.nix ]; services.postgres.db.enable = true; settings.processes.db-init.environment.TZ = "theirs";`, of: "db-init", tz: "theirs"},
 		{text: `serviceModules = [ ./postgres.nix ]; services.postgres.db.enable = true; services.postgresql.own.enable = true; settings.processes.own.environment.TZ = "ours";`,
