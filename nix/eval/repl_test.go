@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 type verdict struct {
 	value  string // "caught" if tryEval catches it, "" if nothing does
 	reason string // the first line of the error that nothing catches
+	broken bool   // for ours: it is no expression, or it has names that nobody knows
 }
 
 func (v verdict) String() string {
@@ -66,7 +68,26 @@ func newRepl(t *testing.T) *repl {
 			env[i] = e + "\nfsync-metadata = false\ndownload-attempts = 1\nconnect-timeout = 1"
 		}
 	}
+	// Two processes that begin with a store that is not there yet stand in each other's way.
+	cmd := exec.CommandContext(t.Context(), "nix-store", "--init")
+	cmd.Env = env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("nix-store: %v\n%s", err, out)
+	}
 	return &repl{program, env, dir, prelude}
+}
+
+// file makes a file beside those that are looked at, and returns its path.
+func (r *repl) file(t *testing.T, text string) string {
+	t.Helper()
+	f, err := os.CreateTemp(r.dir, "case-*.nix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); errors.Join(err, f.Close()) != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
 }
 
 // line returns the text of an expression as one line; other texts become files.
@@ -74,68 +95,120 @@ func (r *repl) line(t *testing.T, text string) string {
 	if !strings.ContainsAny(text, "\n\r\t\x00") {
 		return text
 	}
-	f, err := os.CreateTemp(r.dir, "case-*.nix")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteString(text); err != nil {
-		t.Fatal(err)
-	}
-	return "import " + f.Name()
+	return "import " + r.file(t, text)
 }
 
-// theirs asks Nix, in as many processes as there are lines that end one.
-func (r *repl) theirs(t *testing.T, lines []string) []verdict {
-	const processes = 2
-	verdicts := make([]verdict, len(lines))
+// halves calls f for both halves of n things at the same time.
+func halves(n int, f func(from, to int)) {
 	var group sync.WaitGroup
-	for i := range processes {
-		from, to := len(lines)*i/processes, len(lines)*(i+1)/processes
-		group.Go(func() {
-			for from < to {
-				n, err := r.ask(t, lines[from:to], verdicts[from:to])
-				if err != nil {
-					t.Errorf("nix repl: %v", err)
-					return
-				}
-				from += n
-			}
-		})
-	}
+	group.Go(func() { f(0, n/2) })
+	group.Go(func() { f(n/2, n) })
 	group.Wait()
+}
+
+// theirs asks Nix, in as many processes as there are lines that end one. It takes our
+// verdicts to see which lines would spoil a file that they are in.
+func (r *repl) theirs(t *testing.T, lines []string, ours []verdict) []verdict {
+	const most = 2000 // lines of a process
+	verdicts := make([]verdict, len(lines))
+	halves(len(lines), func(from, to int) {
+		for from < to {
+			end := min(to, from+most)
+			n, err := r.ask(t, lines[from:end], ours[from:end], verdicts[from:end])
+			if err != nil {
+				t.Errorf("nix repl: %v", err)
+				return
+			}
+			from += n
+		}
+	})
 	return verdicts
+}
+
+// ownLine reports whether a text depends on where it is, or Nix 2.8 can't parse it.
+func ownLine(text string) bool {
+	return slices.ContainsFunc([]string{"__curPos", "GetAttrPos", "|>", "<|", "a//b"}, func(part string) bool { return strings.Contains(text, part) })
 }
 
 const prompt = "\nnix-repl> "
 
-var (
-	colors    = regexp.MustCompile("\x1b\\[[0-9;]*m")
-	unescaper = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`, `\$`, `$`)
-)
+var unescaper = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`, `\$`, `$`)
+
+// colorless returns a text without the sequences that color it.
+func colorless(text string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, "\x1b[")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		_, text, _ = strings.Cut(after, "m")
+	}
+}
+
+// numbered returns what to type for each line, and the text of a file in which it is looked
+// up: a repl reads and writes a line byte by byte. Some lines must be typed as they are.
+func (r *repl) numbered(lines []string, ours []verdict) (typed []string, scope string) {
+	var cases strings.Builder
+	n := 0
+	for i, line := range lines {
+		if ours[i].broken || ownLine(line) {
+			typed = append(typed, "check ("+line+")")
+			continue
+		}
+		typed = append(typed, fmt.Sprintf("nth %d", n))
+		fmt.Fprintf(&cases, "(%s)\n", line)
+		n++
+	}
+	return typed, fmt.Sprintf("let prelude = import %s; cases = { check, drv, ctx }: [\n%s]; in\n"+
+		"prelude // { nth = let all = cases prelude; in n: prelude.check (builtins.elemAt all n); }\n", r.prelude, cases.String())
+}
 
 // ask returns how many lines a process answered. It ends early when a line ends it: then
 // that is the answer to the last.
-func (r *repl) ask(t *testing.T, lines []string, verdicts []verdict) (int, error) {
-	var in strings.Builder
-	for _, line := range lines {
-		fmt.Fprintf(&in, "check (%s)\n", line)
-	}
-	cmd := exec.CommandContext(t.Context(), r.program, "repl", r.prelude)
+func (r *repl) ask(t *testing.T, lines []string, ours, verdicts []verdict) (int, error) {
+	typed, text := r.numbered(lines, ours)
+	scope := r.file(t, text)
+	cmd := exec.CommandContext(t.Context(), r.program, "repl", scope)
 	cmd.Env, cmd.Dir = r.env, r.dir
-	cmd.Stdin = strings.NewReader(in.String())
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer read.Close()
+	cmd.Stdout, cmd.Stderr = write, write
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		return 0, err
+	}
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	for !bytes.HasSuffix(out.Bytes(), []byte(prompt)) && err == nil {
+		_, err = io.CopyN(&out, read, 1)
+	}
+	// It has read the file. For each error it would read it again, byte by byte, to show the
+	// line.
+	os.Remove(scope)
+	go func() {
+		io.WriteString(in, strings.Join(typed, "\n")+"\n") // fails if a line ends the process
+		in.Close()
+	}()
+	io.Copy(&out, read)
+	err = cmd.Wait()
 	answers := strings.Split(out.String(), prompt)[1:]
 	answers = answers[:min(len(answers), len(lines))]
 	for i, answer := range answers {
 		// It repeats the line; of a long one, as an editor does that scrolls.
 		echo, answer, _ := strings.Cut(answer, "\n")
-		if end := lines[i] + ")"; !strings.HasSuffix(echo, end[max(0, len(end)-20):]) {
+		if end := typed[i]; !strings.HasSuffix(echo, end[max(0, len(end)-20):]) {
 			return 0, fmt.Errorf("the answer to %s begins with %q", lines[i], echo)
 		}
-		answer = strings.TrimSpace(colors.ReplaceAllString(answer, ""))
+		answer = strings.TrimSpace(colorless(answer))
 		last := answer[strings.LastIndexByte(answer, '\n')+1:]
 		if at := strings.LastIndex("\n"+answer, "\nerror: "); at >= 0 {
 			reason, _, _ := strings.Cut(answer[at+len("error: "):], "\n")
@@ -154,28 +227,36 @@ func (r *repl) ask(t *testing.T, lines []string, verdicts []verdict) (int, error
 
 // ours asks our evaluator.
 func (r *repl) ours(t *testing.T, lines []string) []verdict {
+	verdicts := make([]verdict, len(lines))
+	halves(len(lines), func(from, to int) { r.answer(t, lines[from:to], verdicts[from:to]) })
+	return verdicts
+}
+
+// answer evaluates lines with an evaluator of their own.
+func (r *repl) answer(t *testing.T, lines []string, verdicts []verdict) {
 	ev := eval.New(eval.Options{FS: osfs.FS{}, Store: true, Home: r.dir})
 	prelude, err := ev.EvalFile(t.Context(), r.prelude, nil)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	scope := eval.Scope{}
 	for name, v := range prelude.(*eval.Attrs).All() {
 		scope[name] = v
 	}
-	verdicts := make([]verdict, len(lines))
 	for i, line := range lines {
 		v, err := ev.EvalText(t.Context(), "check ("+line+")", "check ("+line+")", r.dir, scope)
 		if err == nil {
 			verdicts[i] = verdict{value: v.(*eval.String).Text()}
 			continue
 		}
-		verdicts[i] = verdict{reason: err.Error()}
-		if e, ok := errors.AsType[*eval.Error](err); !ok || e.Kind == eval.KindInternal {
+		e, ok := errors.AsType[*eval.Error](err)
+		if !ok || e.Kind == eval.KindInternal {
 			t.Errorf("%s: %v", line, err)
+			continue
 		}
+		verdicts[i] = verdict{reason: err.Error(), broken: e.Kind == eval.KindSyntax || strings.HasPrefix(e.Msg, "undefined variable")}
 	}
-	return verdicts
 }
 
 // parse lets Nix parse a text, and returns the first line of its message.
@@ -188,11 +269,8 @@ func (r *repl) parse(t *testing.T, text string) (string, error) {
 	return reason, err
 }
 
-// both asks both at the same time.
+// both asks both.
 func (r *repl) both(t *testing.T, lines []string) (ours, theirs []verdict) {
-	var group sync.WaitGroup
-	group.Go(func() { theirs = r.theirs(t, lines) })
 	ours = r.ours(t, lines)
-	group.Wait()
-	return ours, theirs
+	return ours, r.theirs(t, lines, ours)
 }
