@@ -38,6 +38,7 @@ type Listen struct {
 	Address  string `json:"address"`  // "127.0.0.1"; "0.0.0.0" and "::" are all
 	Port     int    `json:"port"`
 	PID      int    `json:"pid"`
+	Apart    bool   `json:"apart,omitempty"` // in a network of its own, where nobody else reaches it
 }
 
 // A ProcessInfo is one process of a service.

@@ -16,6 +16,7 @@ type Socket struct {
 	PID      int
 	Protocol string // tcp or udp
 	Addr     netip.AddrPort
+	Apart    bool // in a network of its own, and not in ours
 }
 
 // Sockets returns the sockets on which processes listen, as far as we may see them. A
@@ -30,7 +31,7 @@ func Sockets(pids []int) []Socket {
 		}
 	}
 	var out []Socket
-	for _, network := range networks(pids) {
+	for i, network := range networks(pids) {
 		for _, table := range []struct{ file, protocol, state string }{
 			{"tcp", "tcp", listening}, {"tcp6", "tcp", listening}, {"udp", "udp", unconnected}, {"udp6", "udp", unconnected},
 		} {
@@ -45,7 +46,7 @@ func Sockets(pids []int) []Socket {
 				}
 				addr, ok := parseSocketAddr(f[1])
 				if pid, ours := owners[f[9]]; ok && ours {
-					out = append(out, Socket{PID: pid, Protocol: table.protocol, Addr: addr})
+					out = append(out, Socket{PID: pid, Protocol: table.protocol, Addr: addr, Apart: i > 0})
 				}
 			}
 		}
@@ -60,8 +61,8 @@ func Sockets(pids []int) []Socket {
 	return out
 }
 
-// networks returns the folders with the tables of our network, and of those that processes
-// have for themselves.
+// networks returns the folders with the tables of our network, and then of those that
+// processes have for themselves.
 func networks(pids []int) []string {
 	folders := []string{"/proc/net/"}
 	own, err := os.Readlink("/proc/self/ns/net")

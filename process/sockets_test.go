@@ -81,7 +81,7 @@ time.sleep(1000)`}, Env: os.Environ(), Loopback: true, Stdout: told, Stderr: os.
 	if said, err := bufio.NewReader(ready).ReadString('\n'); err != nil {
 		t.Fatalf("%q: %v", said, err)
 	}
-	want := process.Socket{PID: p.PID(), Protocol: "tcp", Addr: netip.MustParseAddrPort("127.0.0.1:8469")}
+	want := process.Socket{PID: p.PID(), Protocol: "tcp", Addr: netip.MustParseAddrPort("127.0.0.1:8469"), Apart: true}
 	if got := process.Sockets([]int{os.Getpid(), p.PID()}); !slices.Contains(got, want) {
 		t.Errorf("%+v is missing: %+v", want, got)
 	}

@@ -62,7 +62,7 @@ func (s *session) usage(ctx context.Context, gpus bool) (control.Usage, error) {
 	for _, socket := range process.Sockets(slices.Sorted(maps.Keys(owners))) {
 		own := all[owners[socket.PID]]
 		own.Listens = append(own.Listens, control.Listen{
-			Protocol: socket.Protocol, Address: socket.Addr.Addr().String(), Port: int(socket.Addr.Port()), PID: socket.PID})
+			Protocol: socket.Protocol, Address: socket.Addr.Addr().String(), Port: int(socket.Addr.Port()), PID: socket.PID, Apart: socket.Apart})
 	}
 	for _, own := range all {
 		slices.Sort(own.PIDs)

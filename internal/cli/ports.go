@@ -25,7 +25,8 @@ func newPorts(env *Env) *cobra.Command {
 them, and those on which their processes listen now. "*" means all addresses.
 
 A port that is not defined may belong to a plugin, or be open by mistake. UDP ports are
-shown only if they are defined, because a client that has sent something looks the same.`,
+shown only if they are defined, because a client that has sent something looks the same. A port in a network of its own
+is reached by the service alone.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {
@@ -70,7 +71,8 @@ type servicePort struct {
 	Port      int        `json:"port"`
 	Defined   bool       `json:"defined"`
 	Listening bool       `json:"listening"`
-	PID       int        `json:"pid,omitempty"` // the process that listens
+	PID       int        `json:"pid,omitempty"`   // the process that listens
+	Apart     bool       `json:"apart,omitempty"` // it listens in a network of its own
 
 	service control.ServiceState
 }
@@ -78,6 +80,8 @@ type servicePort struct {
 // state compares the definition of a port with what was found.
 func (p *servicePort) state() string {
 	switch {
+	case p.Listening && p.Apart:
+		return "listening, in a network of its own"
 	case p.Listening && p.Defined:
 		return "listening"
 	case p.Listening:
@@ -105,7 +109,7 @@ func portsOf(services []control.Service, usage []control.ServiceUsage) []*servic
 			var at []string
 			for i, l := range found {
 				if l.Port == port.Port && l.Protocol == p.Protocol {
-					used[i], p.Listening, p.PID = true, true, l.PID
+					used[i], p.Listening, p.PID, p.Apart = true, true, l.PID, l.Apart
 					at = append(at, anyAddress(l.Address))
 				}
 			}
@@ -118,7 +122,7 @@ func portsOf(services []control.Service, usage []control.ServiceUsage) []*servic
 		for i, l := range found {
 			if !used[i] && l.Protocol == "tcp" {
 				list = append(list, &servicePort{ID: s.ID, Label: s.Label, Protocol: l.Protocol, Address: anyAddress(l.Address),
-					Port: l.Port, Listening: true, PID: l.PID, service: s.State})
+					Port: l.Port, Listening: true, PID: l.PID, Apart: l.Apart, service: s.State})
 			}
 		}
 	}
