@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"nix2gpu/catalog"
 	"nix2gpu/project"
 )
 
@@ -17,6 +18,25 @@ func TestUglyDefinitionsAreToldTheForm(t *testing.T) {
 	} {
 		if _, err := generate(t, "t.nix", "{ services."+instance+" }"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", instance, err, want)
+		}
+	}
+}
+
+// Who writes a value where a group of options is, is told how to set one of them, in every type.
+func TestGroupsAreToldTheForm(t *testing.T) {
+	for _, typ := range catalog.Types() {
+		for name, option := range typ.Schema().Options {
+			if option.Set == nil {
+				continue
+			}
+			for value, want := range map[string]string{"true": "write ", `"x"`: "write a set, { NAME = VALUE; }, of "} {
+				if _, on := option.Set["enable"]; on && value == "true" {
+					want = "write { enable = true; }"
+				}
+				if _, err := generate(t, "t.nix", "{ services."+typ.Name+".a = { enable = true; "+name+" = "+value+"; }; }"); err == nil || !strings.Contains(err.Error(), "hint: "+want) {
+					t.Errorf("%s.%s = %s: %v, want %q", typ.Name, name, value, err, want)
+				}
+			}
 		}
 	}
 }

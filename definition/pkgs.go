@@ -93,7 +93,7 @@ func (h *pkgSet) missing(set, name string, pos syntax.Pos) eval.Value {
 	if set == "" && (packages.IsSet(name) || strings.Contains(name, "Packages")) {
 		return h.set(name) // llvmPackages_18, ocamlPackages
 	}
-	if !packages.Lookup(attr).Known {
+	if _, strange := packages.Strange(attr); strange || !packages.Lookup(attr).Known {
 		if _, seen := h.unknown[attr]; !seen {
 			h.unknown[attr] = pos
 		}
@@ -440,7 +440,14 @@ func (h *pkgSet) notes(brought ...[]string) []note {
 			continue
 		}
 		text := fmt.Sprintf("package %q is not in the table; it is taken for a program and a Debian package of that name", attr)
-		if meant := packages.Suggest(attr); meant != "" {
+		meant, strange := packages.Strange(attr)
+		if strange {
+			text = fmt.Sprintf("extension %q is none that Debian 12 has; it is taken for the Debian package %s", attr[strings.IndexByte(attr, '.')+1:],
+				strings.Join(packages.Released(packages.Lookup(attr).Debian, ""), " "))
+		} else {
+			meant = packages.Suggest(attr)
+		}
+		if meant != "" {
 			text += fmt.Sprintf(" (did you mean %q?)", meant)
 		}
 		out = append(out, note{pos, text})

@@ -2,9 +2,13 @@ package packages
 
 import (
 	"cmp"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
+
+	"nix2gpu/spelling"
 )
 
 // anyMajor stands, in the names of Debian's packages, for the version of PostgreSQL that a
@@ -46,6 +50,31 @@ func extensions() map[string]string {
 		"pgvector":         "pgvector vector",
 		"postgis":          "postgis-3 postgis",
 	}
+}
+
+// debianExtensions are those of Debian 12 that have the names there that they have in nixpkgs,
+// but for dashes.
+const debianExtensions = "asn1oid auto-failover bgw-replstatus debversion decoderbufs dirtyread extra-window-functions first-last-agg hll hypopg " +
+	"icu-ext ip4r jsquery londiste-sql mimeo mysql-fdw numeral ogr-fdw omnidb orafce periods pg-catcheck pg-checksums pg-fact-loader pg-qualstats " +
+	"pg-stat-kcache pg-track-settings pg-wait-sampling pgaudit pgauditlogtofile pgextwlist pgfincore pgl-ddl-deploy pglogical pglogical-ticker " +
+	"pgmemcache pgmp pgpcre pgpool2 pgq-node pgq3 pgrouting pgsphere pgtap pldebugger pllua plpgsql-check plprofiler plproxy plr plsh pointcloud " +
+	"powa prefix preprepare prioritize q3c rdkit repmgr rum semver set-user slony1-2 snakeoil tablelog tdigest tds-fdw toastinfo unit wal2json"
+
+// Strange reports whether an attribute is an extension of PostgreSQL that Debian 12 does not
+// have, and which one may be meant by it, or "".
+func Strange(attr string) (meant string, strange bool) {
+	set, child, _ := strings.Cut(attr, ".")
+	if !strings.HasPrefix(set, "postgresql") || !IsSet(set) {
+		return "", false
+	}
+	known := slices.Collect(maps.Keys(extensions()))
+	for _, name := range strings.Fields(debianExtensions) {
+		known = append(known, strings.ReplaceAll(name, "-", "_"))
+	}
+	if slices.Contains(known, strings.ReplaceAll(child, "-", "_")) {
+		return "", false
+	}
+	return spelling.Nearest(child, known), true
 }
 
 // Released returns the names of Debian's packages in a release. For one that is not known

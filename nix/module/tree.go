@@ -3,6 +3,7 @@ package module
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"nix2gpu/nix/eval"
 )
@@ -256,7 +257,9 @@ func (l *level) distribute(t *eval.Thread, defs []def) *assignments {
 	for _, d := range sets {
 		set, ok := d.val.(*eval.Attrs)
 		if !ok {
-			m.fail(errorf(l.loc, d.place(), "a definition for %s must be a set, since there are options in it: %s", l.describe(), m.show(d.val)))
+			err := errorf(l.loc, d.place(), "a definition for %s must be a set, since there are options in it: %s", l.describe(), m.show(d.val))
+			err.Hint = l.inside(d.val)
+			m.fail(err)
 		}
 		for i := range set.Len() {
 			name, v, pos := set.At(i)
@@ -272,6 +275,20 @@ func (l *level) distribute(t *eval.Thread, defs []def) *assignments {
 		}
 	}
 	return a
+}
+
+// inside is the hint for a value that stands where options are to be set.
+func (l *level) inside(v eval.Value) string {
+	names := slices.DeleteFunc(slices.Clone(l.names), func(name string) bool { return name == "_module" })
+	if _, is := v.(eval.Bool); is && slices.Contains(names, "enable") {
+		return fmt.Sprintf("write { enable = %v; }", v)
+	}
+	slices.Sort(names)
+	more := ""
+	if len(names) > maxShown {
+		names, more = names[:maxShown], ", …"
+	}
+	return "write a set, { NAME = VALUE; }, of " + strings.Join(names, ", ") + more
 }
 
 func (l *level) describe() string {
