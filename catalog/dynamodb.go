@@ -36,6 +36,10 @@ func dynamodbEmulator(in *tableInstance, main *project.Process) {
 		runtime = "jre"
 		main.Command.Exec = in.words([]string{"{bin/dynamodb-local}", "-port", "{api.port}", "?inMemory -inMemory", "?disableTelemetry -disableTelemetry", "{extraArgs...}"})
 		main.Readiness.HTTP.Status = 400 // it wants to know who asks
+		if everywhere(in.bounds["api"][0].host) != "*" && !in.Has("network") {
+			in.Get("package").Errorf("Amazon's emulator listens on all addresses: it has no setting for the address\n" +
+				"  hint: set host = \"0.0.0.0\" if that is meant; or leave out package; or set network = \"loopback\", where nothing else reaches it")
+		}
 		for i := range in.service.Ports {
 			in.service.Ports[i].Address = "*"
 		}

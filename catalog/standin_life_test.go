@@ -24,8 +24,8 @@ func TestStandInsLive(t *testing.T) {
 	  cassandra.b = { enable = true; listenAddress = "127.0.0.2"; jmxPort = 7198; seedAddresses = [ "127.0.0.1" ]; maxHeapSize = "1G"; heapNewSize = "200M"; jvmOpts = [ "-Xss1m" ]; extraConfig = { num_tokens = 4; authenticator.class_name = "PasswordAuthenticator"; }; };
 	  qdrant.a = { enable = true; apiKeyFile = "./password"; };
 	  qdrant.b = { enable = true; host = "127.0.0.2"; settings = { cluster.enabled = true; storage.wal.wal_capacity_mb = 8; }; extraArgs = [ "--uri=http://127.0.0.2:6335" ]; };
-	  weaviate.a = { enable = true; modules = [ "text2vec-openai" ]; environment.QUERY_DEFAULTS_LIMIT = 100; };
-	  weaviate.b = { enable = true; host = "127.0.0.2"; bindAddress = "127.0.0.2"; grpcPort = 50052; dataPort = 7948; };
+	  weaviate.a = { enable = true; openPorts = true; modules = [ "text2vec-openai" ]; environment.QUERY_DEFAULTS_LIMIT = 100; };
+	  weaviate.b = { enable = true; openPorts = true; host = "127.0.0.2"; bindAddress = "127.0.0.2"; grpcPort = 50052; dataPort = 7948; };
 	  chromadb.a.enable = true;
 	  chromadb.b = { enable = true; host = "127.0.0.2"; };
 	  neo4j.a = { enable = true; initialPasswordFile = "./password"; };

@@ -14,10 +14,21 @@ func TestUglyDefinitionsAreToldTheForm(t *testing.T) {
 		`postgresql.a = { enable = true; initialDatabases = [ "users" ]; };`:       `write { name = "users"; }`,
 		`mysql.a = { enable = true; ensureUsers = [ "me" ]; };`:                    `write { name = "me"; }`,
 		`apache-httpd.a = { enable = true; virtualHosts.b.servedDirs = [ 80 ]; };`: `write { dir = …; urlPath = …; }`,
+		`weaviate.a.enable = true;`:                                                "set openPorts = true if that is meant",
+		`dynamodb-local.a = { enable = true; package = pkgs.dynamodb-local; };`:    `set host = "0.0.0.0" if that is meant`,
 		`redis.a = { enable = true; bind = "localhost 127.0.0.1"; };`:              "name that address once",
 	} {
 		if _, err := generate(t, "t.nix", "{ services."+instance+" }"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", instance, err, want)
+		}
+	}
+}
+
+// What can only listen on all addresses does so where nothing else reaches it.
+func TestListenersApart(t *testing.T) {
+	for _, instance := range []string{`weaviate.a = {`, `dynamodb-local.a = { package = pkgs.dynamodb-local;`} {
+		if _, err := generate(t, "t.nix", "{ services."+instance+` enable = true; network = "loopback"; readiness_probe.exec.command = "true"; }; }`); err != nil {
+			t.Error(err)
 		}
 	}
 }

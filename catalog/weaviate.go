@@ -5,7 +5,7 @@ import "nix2gpu/project"
 // weaviate searches vectors.
 var weaviate = ServiceType{
 	Name: "weaviate", Package: "weaviate", User: "weaviate",
-	Doc: "Weaviate, which searches vectors. It takes no address for gRPC and the data of its cluster: there it listens on all of them. Written after its documentation and source, and not yet tried with a real server.",
+	Doc: "Weaviate, which searches vectors. It takes no address for gRPC and the data of its cluster, where it listens on all of them: openPorts agrees to that. Written after its documentation and source, and not yet tried with a real server.",
 	rows: []row{
 		{"host", "string = 127.0.0.1", "The address to listen on for HTTP; \"0.0.0.0\" is all."},
 		{"port", "port = 8080", "The port for HTTP."},
@@ -15,6 +15,7 @@ var weaviate = ServiceType{
 		{"dataPort", "port = 7947", "The port for data of other nodes, on all addresses."},
 		{"raftPort", "port = 8300", "The port for what the nodes agree on."},
 		{"raftRPCPort", "port = 8301", "The port for requests to the node that leads them."},
+		{"openPorts", "bool", "Whether gRPC and the data of the cluster may listen on all addresses. Weaviate takes no others for them, so without this it does not run, unless network = \"loopback\"."},
 		{"modules", "list string e.g. [ \"text2vec-openai\" ]", "The modules that are enabled."},
 		{"extraFlags", "list string", "Further arguments of weaviate. What else there is to say is said by environment."},
 	},
@@ -39,7 +40,10 @@ var weaviate = ServiceType{
 			grpc, data := in.bounds["grpc"][0].port, in.bounds["data"][0].port
 			in.Listen(grpc, "*", "grpcPort")
 			in.Listen(data, "*", "dataPort")
-			in.note(in.Get("enable"), "Weaviate listens on all addresses at the ports %d and %d: it has no setting for the address of gRPC and of its cluster's data", grpc, data)
+			if !in.Bool("openPorts") && !in.Has("network") {
+				in.Get("enable").Errorf("Weaviate listens on all addresses at the ports %d and %d: it has no setting for the address of gRPC and of its cluster's data\n"+
+					"  hint: set openPorts = true if that is meant; or network = \"loopback\", where nothing else reaches it", grpc, data)
+			}
 		},
 	},
 }

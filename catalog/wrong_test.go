@@ -175,7 +175,7 @@ func taken(kind, value string) bool {
 
 // TestPortsClash starts two instances of each type, which would listen on the same ports.
 func TestPortsClash(t *testing.T) {
-	more := map[string]string{"pgadmin": `initialPassword = "password"; `, "custom": "port = 7000; ", "phpfpm": "listen = 9000; "}
+	more := map[string]string{"pgadmin": `initialPassword = "password"; `, "custom": "port = 7000; ", "phpfpm": "listen = 9000; ", "weaviate": "openPorts = true; "}
 	for _, typ := range catalog.Types() {
 		t.Run(typ.Name, func(t *testing.T) {
 			options := (&chooser{}).set(typ.Rows(), "enable = true; "+more[typ.Name]) // what is required

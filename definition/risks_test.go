@@ -45,9 +45,9 @@ func TestOpenWithoutPassword(t *testing.T) {
 		{"loki.a", `httpAddress = "0.0.0.0";`, "httpAddress"},
 		{"tempo.a", `httpAddress = "0.0.0.0";`, "httpAddress"},
 		{"seaweedfs.a", `host = "0.0.0.0";`, "host"},
-		{"weaviate.a", ``, "enable"}, // it takes no address for gRPC
-		{"weaviate.a", `host = "0.0.0.0";`, "host"},
-		{"weaviate.a", `host = "0.0.0.0"; environment.AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED = "false";`, ""},
+		{"weaviate.a", `openPorts = true;`, "enable"}, // it takes no address for gRPC
+		{"weaviate.a", `openPorts = true; host = "0.0.0.0";`, "host"},
+		{"weaviate.a", `openPorts = true; host = "0.0.0.0"; environment.AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED = "false";`, ""},
 		{"minio.a", `consoleAddress = ":9001";`, "consoleAddress"},
 		{"minio.a", `host = "0.0.0.0"; secretKeyFile = "/run/s";`, ""},
 		{"ollama.a", `environmentVariables.OLLAMA_HOST = ":11434";`, "environmentVariables"},

@@ -8,9 +8,9 @@
   };
   services.qdrant.plain.enable = true;
   services.qdrant.full = { enable = true; httpPort = 6343; grpcPort = 6344; apiKey.secret = "api-token"; settings = { service.grpc_port = null; cluster.enabled = true; }; extraArgs = [ "--disable-telemetry" ]; };
-  services.weaviate.plain.enable = true;
+  services.weaviate.plain = { enable = true; openPorts = true; };
   services.weaviate.full = {
-    enable = true; host = "0.0.0.0"; port = 8081; grpcPort = 50052; bindAddress = "10.0.0.1"; gossipPort = 7956; dataPort = 7957; raftPort = 8310; raftRPCPort = 8311;
+    enable = true; openPorts = true; host = "0.0.0.0"; port = 8081; grpcPort = 50052; bindAddress = "10.0.0.1"; gossipPort = 7956; dataPort = 7957; raftPort = 8310; raftRPCPort = 8311;
     modules = [ "text2vec-openai" ]; environment = { DISABLE_TELEMETRY = "false"; AUTHENTICATION_APIKEY_ALLOWED_KEYS.secret = "api-token"; };
   };
   services.chromadb.plain.enable = true;
