@@ -191,8 +191,7 @@ func (n *concatNode) eval(t *Thread, e *env) Value {
 		return x
 	}
 	t.checkList(len(x.elems) + len(y.elems))
-	t.spend(16 * (len(x.elems) + len(y.elems)))
-	return &List{concatElems(x.elems, y.elems)}
+	return &List{t.concatElems(x.elems, y.elems)}
 }
 
 // longList is how many elements a list has from which concatenations leave room for more.
@@ -201,15 +200,16 @@ const longList = 64
 // concatElems returns x and y as one. What x ++ y has left free at its end is nil, so the
 // first who appends to it finds that and takes it; whoever comes later copies. That keeps
 // l ++ [ e ] in a loop linear.
-func concatElems(x, y []Value) []Value {
+func (t *Thread) concatElems(x, y []Value) []Value {
 	n := len(x) + len(y)
 	if n <= cap(x) && x[:len(x)+1][len(x)] == nil {
-		return append(x, y...)
+		return append(x, y...) // the room for it was counted
 	}
 	room := n
 	if len(x) >= longList && len(y) < len(x) {
 		room += n / 2
 	}
+	t.spend(16 * room)
 	return append(append(make([]Value, 0, room), x...), y...)
 }
 func (n *concatNode) delay(_ *Thread, e *env) Value { return later(n, e) }

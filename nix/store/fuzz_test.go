@@ -36,7 +36,7 @@ func FuzzNAR(f *testing.F) {
 			case strings.HasSuffix(name, "/"):
 				one = &fstest.MapFile{Mode: fs.ModeDir | 0o755}
 			}
-			if name = path.Clean("root/" + strings.Trim(name, "@*/")); fs.ValidPath(name) && files[name] == nil {
+			if name = path.Join("root", path.Clean("/"+strings.Trim(name, "@*/"))); fs.ValidPath(name) && files[name] == nil {
 				files[name] = one
 			}
 		}
@@ -48,22 +48,21 @@ func FuzzNAR(f *testing.F) {
 			}
 		}
 		want := map[string]string{}
-		err := fs.WalkDir(files, "root", func(name string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			switch d.Type() {
+		for name, one := range files {
+			switch one.Mode.Type() {
 			case fs.ModeDir:
 				want[name] = "directory"
 			case fs.ModeSymlink:
-				want[name] = "symlink " + string(files[name].Data)
+				want[name] = "symlink " + string(one.Data)
 			default:
-				want[name] = fmt.Sprintf("regular %t %s", files[name].Mode&0o100 != 0, files[name].Data)
+				want[name] = fmt.Sprintf("regular %t %s", one.Mode&0o100 != 0, one.Data)
 			}
-			return nil
-		})
-		if err != nil {
-			return // a tree without a root
+			for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+				want[dir] = "directory"
+			}
+		}
+		if len(want) == 0 {
+			return
 		}
 		var out bytes.Buffer
 		if err := store.WriteNAR(&out, files, "root", nil); err != nil {

@@ -1,0 +1,58 @@
+package eval_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// repeated finds a group that is repeated: of what it matches, Nix may keep another round, see
+// the list of differences.
+var repeated = regexp.MustCompile(`\)[*+{]`)
+
+// TestRegexAgainstNix compares what random expressions find in random texts; -seed tries
+// others.
+func TestRegexAgainstNix(t *testing.T) {
+	r := newRepl(t)
+	random := regexGrammar{rand.New(rand.NewPCG(*seed, 1))}
+	lines := make([]string, *programs)
+	for i := range lines {
+		pattern := random.alternatives(3)
+		text := make([]byte, random.IntN(6))
+		for k := range text {
+			text[k] = "aab-B"[random.IntN(5)]
+		}
+		if repeated.MatchString(pattern) {
+			lines[i] = fmt.Sprintf("builtins.match %q %q == null", pattern, text)
+			continue
+		}
+		lines[i] = fmt.Sprintf("[ (builtins.match %q %q) (builtins.split %[1]q %[2]q) ]", pattern, text)
+	}
+	ours, theirs := r.both(t, lines)
+	for i, line := range lines {
+		if differ(line, ours[i], theirs[i]) {
+			t.Errorf("%s\n Nix: %s\nours: %s", line, theirs[i], ours[i])
+		}
+	}
+}
+
+type regexGrammar struct{ *rand.Rand }
+
+func (g regexGrammar) alternatives(depth int) string {
+	branches := make([]string, 1+g.IntN(4)/3)
+	for i := range branches {
+		for range g.IntN(4) {
+			branches[i] += g.atom(depth) + []string{"", "", "", "*", "+", "?", "{2}", "{1,}", "{0,2}"}[g.IntN(9)]
+		}
+	}
+	return strings.Join(branches, "|")
+}
+
+func (g regexGrammar) atom(depth int) string {
+	if depth > 0 && g.IntN(3) == 0 {
+		return "(" + g.alternatives(depth-1) + ")"
+	}
+	return []string{"a", "b", "-", "a", ".", "[ab]", "[^a]", "[[:upper:]]", "[a-]", "B"}[g.IntN(10)]
+}
