@@ -83,6 +83,7 @@ func compare(ctx context.Context, w io.Writer, ours, nix, lib, run string, round
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "program\tnix2gpu\tNix\tratio\tMiB\tMiB, Nix\tratio")
 	var times, memories []float64
+	matched := false
 	for _, file := range names {
 		name := strings.TrimSuffix(file, ".nix")
 		text, err := fs.ReadFile(sources, file)
@@ -92,6 +93,7 @@ func compare(ctx context.Context, w io.Writer, ours, nix, lib, run string, round
 		if !wanted.MatchString(name) {
 			continue
 		}
+		matched = true
 		if lib == "" && bytes.Contains(text, []byte("<lib>")) {
 			fmt.Fprintf(table, "%s\tneeds -lib\n", name)
 			continue
@@ -115,6 +117,9 @@ func compare(ctx context.Context, w io.Writer, ours, nix, lib, run string, round
 		memories = append(memories, float64(us.memory)/float64(them.memory))
 		fmt.Fprintf(table, "%s\t%.1f ms\t%.1f ms\t%.2f\t%.1f\t%.1f\t%.2f\n", name,
 			ms(us.wall), ms(them.wall), times[len(times)-1], mib(us.memory), mib(them.memory), memories[len(memories)-1])
+	}
+	if !matched {
+		return fmt.Errorf("-run %s matches none of the programs: %s", run, strings.ReplaceAll(strings.Join(names, " "), ".nix", ""))
 	}
 	if len(times) > 0 {
 		fmt.Fprintf(table, "geometric mean\t\t\t%.2f\t\t\t%.2f\n", mean(times), mean(memories))

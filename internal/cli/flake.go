@@ -301,6 +301,10 @@ func fetchByNix(ctx context.Context, env *Env, ref flakeref.Ref, plain bool) (fo
 					why = append(why, line[len("fatal: "):])
 				}
 			}
+			if len(why) == 0 { // what it says last, or how it ended
+				last := bytes.TrimSpace(exit.Stderr)
+				why = []string{cmp.Or(string(last[bytes.LastIndexByte(last, '\n')+1:]), exit.Error())}
+			}
 			return fmt.Errorf("nix says: %s", strings.Join(why, "; "))
 		}
 		if err != nil {

@@ -77,6 +77,25 @@ func TestFetchByNix(t *testing.T) {
 	}
 }
 
+// A nix that ends without a reason is told of with what there is.
+func TestNixSaysSomething(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	for script, want := range map[string]string{
+		"exit 3":                                   "nix says: exit status 3",
+		"echo one >&2; echo two >&2; exit 1":       "nix says: two",
+		"echo 'error: no' >&2; echo x >&2; exit 1": "nix says: no",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "nix"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		env := &Env{Environ: os.Environ()}
+		if _, err := fetchByNix(t.Context(), env, flakeref.Ref{"type": "git", "url": "file:///missing"}, true); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: error %v, want %s", script, err, want)
+		}
+	}
+}
+
 // What a stranger's flake is called does nothing to the terminal.
 func TestOutputsAreHarmless(t *testing.T) {
 	var out bytes.Buffer
