@@ -3,7 +3,7 @@ package catalog
 // chromadb searches vectors.
 var chromadb = ServiceType{
 	Name: "chromadb", Package: "chromadb", User: "chromadb",
-	Doc: "Chroma, which searches vectors.",
+	Doc: "Chroma, which searches vectors. It downloads nothing: clients make the vectors, with models of theirs.",
 	rows: []row{
 		{"host", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
 		{"port", "port = 8000", "The port to listen on."},

@@ -33,6 +33,15 @@ var ollama = ServiceType{
 	},
 }
 
+// downloading says what a first start does, and where to, unless the user's variable names
+// another place.
+func (in *Instance) downloading(model, variable string, to project.Text) string {
+	if own := in.Get("environment", variable); own.Kind() == module.KindStr {
+		to = in.place.Text(own.Str())
+	}
+	return "downloading the model " + model + " into " + to.String() + " unless it is there"
+}
+
 // ollamaModels says where models are, and has the server fetch those that are missing.
 func ollamaModels(in *tableInstance, main *project.Process) {
 	main.Readiness.HTTP.Scheme = "" // it takes an address with https, and speaks no TLS
@@ -59,7 +68,7 @@ func ollamaModels(in *tableInstance, main *project.Process) {
 	}
 	for _, model := range models {
 		pull := in.After(project.Command{Exec: []project.Text{in.Program("ollama"), project.Lit("pull"), project.Lit(model)}})
-		pull.Doing = "downloading the model " + model + " unless it is there"
+		pull.Doing = in.downloading(model, "OLLAMA_MODELS", folder)
 		pull.Env = maps.Clone(main.Env)
 		pull.Env["OLLAMA_HOST"] = project.Value{Text: in.value("api!")}
 	}

@@ -1,11 +1,14 @@
 package catalog
 
-import "nix2gpu/project"
+import (
+	"nix2gpu/nix/module"
+	"nix2gpu/project"
+)
 
 // openWebUI lets people talk with language models.
 var openWebUI = ServiceType{
 	Name: "open-webui", Package: "open-webui", User: "open-webui",
-	Doc: "Open WebUI, in which people talk with language models. Its first start downloads a model for searches, unless environment says OFFLINE_MODE. Written after its documentation, and not yet tried with a real server.",
+	Doc: "Open WebUI, in which people talk with language models. Its first start downloads a model for searches, unless environment says OFFLINE_MODE, or RAG_EMBEDDING_ENGINE for another one. Written after its documentation, and not yet tried with a real server.",
 	rows: []row{
 		{"host", "string = 127.0.0.1", "The address to listen on; \"0.0.0.0\" is all."},
 		{"port", "port = 1111", "The port to listen on."},
@@ -24,8 +27,12 @@ var openWebUI = ServiceType{
 		dir:   "{data}", // where it keeps the key that it makes
 		ready: ready{listener: "web", http: "/health", slow: true},
 		finish: func(in *tableInstance, main *project.Process) {
-			if !in.Has("environment", "OFFLINE_MODE") {
-				main.Doing = "downloading a model for searches unless it is there"
+			if !in.Has("environment", "OFFLINE_MODE") && !in.Has("environment", "RAG_EMBEDDING_ENGINE") {
+				model := "sentence-transformers/all-MiniLM-L6-v2"
+				if own := in.Get("environment", "RAG_EMBEDDING_MODEL"); own.Kind() == module.KindStr {
+					model = own.String()
+				}
+				main.Doing = in.downloading(model, "SENTENCE_TRANSFORMERS_HOME", in.Data("/transformers_home")) + ", for searches"
 			}
 			if key := in.secretText(in.Config, "secretKey", "secretKey"); key != nil {
 				main.Env["WEBUI_SECRET_KEY"] = project.Value{Text: key, Secret: true}

@@ -53,14 +53,19 @@ func TestDownloadsAreSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if doing := p.Processes["ollama.a-setup"].Doing; !strings.Contains(doing, "downloading the model llama3.2:1b") {
+	if doing := p.Processes["ollama.a-setup"].Doing; !strings.Contains(doing, "downloading the model llama3.2:1b into ./data/ollama/a/models unless it is there") {
 		t.Errorf("meanwhile it says %q", doing)
 	}
 	for definition, want := range map[string]string{
-		`vllm.a = { enable = true; model = "some/model"; };`:                    "downloading the model some/model unless it is there, and loading it",
-		`vllm.a = { enable = true; model = "/models/own"; };`:                   "loading the model /models/own",
-		`open-webui.a.enable = true;`:                                           "downloading a model for searches unless it is there",
-		`open-webui.a = { enable = true; environment.OFFLINE_MODE = "True"; };`: "",
+		`vllm.a = { enable = true; model = "some/model"; };`:                                                                            "downloading the model some/model into ./data/vllm/a/huggingface unless it is there, and loading it",
+		`vllm.a = { enable = true; model = "some/model"; environment.HF_HOME = "/models"; };`:                                           "downloading the model some/model into /models unless it is there, and loading it",
+		`vllm.a = { enable = true; model = "some/model"; extraArgs = [ "--download-dir=/srv" ]; };`:                                     "downloading the model some/model into /srv unless it is there, and loading it",
+		`vllm.a = { enable = true; model = "/models/own"; };`:                                                                           "loading the model /models/own",
+		`open-webui.a.enable = true;`:                                                                                                   "downloading the model sentence-transformers/all-MiniLM-L6-v2 into ./data/open-webui/a/transformers_home unless it is there, for searches",
+		`open-webui.a = { enable = true; environment = { RAG_EMBEDDING_MODEL = "own/model"; SENTENCE_TRANSFORMERS_HOME = "/srv"; }; };`: "downloading the model own/model into /srv unless it is there, for searches",
+		`open-webui.a = { enable = true; environment.RAG_EMBEDDING_ENGINE = "ollama"; };`:                                               "",
+		`chromadb.a.enable = true;`:                                                                                                     "", // its clients make the vectors
+		`open-webui.a = { enable = true; environment.OFFLINE_MODE = "True"; };`:                                                         "",
 	} {
 		p, err := generate(t, "t.nix", "{ services."+definition+" }")
 		if err != nil {

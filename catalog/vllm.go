@@ -37,7 +37,11 @@ var vllm = ServiceType{
 			if model := in.String("model"); strings.HasPrefix(model, "/") || strings.HasPrefix(model, ".") {
 				main.Doing = "loading the model " + model
 			} else {
-				main.Doing = "downloading the model " + model + " unless it is there, and loading it"
+				to := in.Data("/huggingface")
+				if own, _, _ := in.said([]string{"--download-dir"}); own != "" {
+					to = project.Lit(own)
+				}
+				main.Doing = in.downloading(model, "HF_HOME", to) + ", and loading it"
 			}
 			for variable, option := range map[string]string{"VLLM_API_KEY": "apiKey", "HF_TOKEN": "hfToken"} {
 				if text := in.secretText(in.Config, option, option+"File"); text != nil {
