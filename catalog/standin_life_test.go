@@ -21,7 +21,7 @@ func TestStandInsLive(t *testing.T) {
 	  elasticsearch.a = { enable = true; settings = { node.name = "a"; "action.auto_create_index" = false; }; extraJavaOptions = [ "-Xms1g" "-Xmx1g" ]; };
 	  elasticsearch.b = { enable = true; listenAddress = "127.0.0.2"; single_node = false; extraConf = "cluster.initial_master_nodes: [ \"b\" ]\nnode.name: 'b'"; extraCmdLineOptions = [ "--quiet" ]; };
 	  cassandra.a.enable = true;
-	  cassandra.b = { enable = true; listenAddress = "127.0.0.2"; jmxPort = 7198; seedAddresses = [ "127.0.0.1" ]; maxHeapSize = "1G"; heapNewSize = "200M"; jvmOpts = [ "-Xss1m" ]; extraConfig = { num_tokens = 4; authenticator.class_name = "PasswordAuthenticator"; }; };
+	  cassandra.b = { enable = true; listenAddress = "127.0.0.2"; jmxPort = 7198; seedAddresses = [ "127.0.0.1" ]; maxHeapSize = "1G"; heapNewSize = "200M"; mallocArenaMax = 4; logbackConfig = "<configuration/>"; jvmOpts = [ "-Xss1m" ]; extraConfig = { num_tokens = 4; authenticator.class_name = "PasswordAuthenticator"; }; };
 	  qdrant.a = { enable = true; apiKeyFile = "./password"; };
 	  qdrant.b = { enable = true; host = "127.0.0.2"; settings = { cluster.enabled = true; storage.wal.wal_capacity_mb = 8; }; extraArgs = [ "--uri=http://127.0.0.2:6335" ]; };
 	  weaviate.a = { enable = true; openPorts = true; modules = [ "text2vec-openai" ]; environment.QUERY_DEFAULTS_LIMIT = 100; };
@@ -29,13 +29,15 @@ func TestStandInsLive(t *testing.T) {
 	  chromadb.a.enable = true;
 	  chromadb.b = { enable = true; host = "127.0.0.2"; };
 	  neo4j.a = { enable = true; initialPasswordFile = "./password"; };
-	  neo4j.b = { enable = true; defaultListenAddress = "127.0.0.2"; settings."server.memory.heap.max_size" = "1G"; extraServerConfig = "server.bolt.listen_address=127.0.0.3:7687"; };
+	  neo4j.b = { enable = true; readOnly = true; workerCount = 2; defaultListenAddress = "127.0.0.2"; settings."server.memory.heap.max_size" = "1G"; extraServerConfig = "server.bolt.listen_address=127.0.0.3:7687"; };
 	  open-webui.a = { enable = true; environment.OLLAMA_BASE_URL = "http://127.0.0.1:11434"; };
 	  open-webui.b = { enable = true; host = "127.0.0.2"; secretKey = "k"; };
-	  pgadmin.a = { enable = true; initialEmail = "me@example.org"; initialPasswordFile = "./password"; };
-	  pgadmin.b = { enable = true; host = "127.0.0.2"; initialEmail = "me@example.org"; initialPassword = "p \"w"; extraConfig = { MAX_LOGIN_ATTEMPTS = 3; AUTHENTICATION_SOURCES = [ "internal" ]; }; };
+	  pgadmin.a = { enable = true; passwordLength = 8; initialEmail = "me@example.org"; initialPasswordFile = "./password"; };
+	  pgadmin.b = { enable = true; host = "127.0.0.2"; initialEmail = "me@example.org"; initialPassword = "p \"w";
+	    emailServer = { "enable" = true; address = "127.0.0.1"; port = 2525; useTLS = true; username = "me"; sender = "me@example.org"; passwordFile = "./password"; }; extraConfig = { MAX_LOGIN_ATTEMPTS = 3; AUTHENTICATION_SOURCES = [ "internal" ]; }; };
 	  searxng.a = { enable = true; port = 8888; secret_keyFile = "./password"; settings.search.formats = [ "html" "json" ]; };
 	  searxng.b = { enable = true; host = "127.0.0.2"; port = 8889; use_default_settings = false; settings.server.limiter = true; };
+	  searxng.c = { enable = true; port = 8890; settingsFile = "./searx.yml"; };
 	  tika.a = { enable = true; configFile = "./tika.xml"; enableOcr = false; };
 	  tika.b = { enable = true; host = "127.0.0.2"; enableOcr = false; extraArgs = [ "-noFork" ]; };
 	  pubsub-emulator.a = { enable = true; project = "shop"; };
@@ -46,6 +48,7 @@ func TestStandInsLive(t *testing.T) {
 	s.Write("nix2gpu.nix", "{ services = {\n"+services+"\n}; }\n")
 	s.Write("password", "of a file\n")
 	s.Write("first.js", "db.shop.insertOne({})")
+	s.Write("searx.yml", `{"use_default_settings": true, "server": {"secret_key": "s"}}`)
 	s.Write("tika.xml", "<properties/>")
 	keep := []string{"http://127.0.0.1:9200", "http://127.0.0.2:9200", "http://127.0.0.1:6333", "http://127.0.0.2:6333", "http://127.0.0.1:8080", "http://127.0.0.2:8080",
 		"http://127.0.0.1:8000", "http://127.0.0.2:8000", "http://127.0.0.1:7474", "http://127.0.0.2:7474", "http://127.0.0.1:1111", "http://127.0.0.2:1111",
