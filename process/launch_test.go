@@ -252,13 +252,13 @@ func TestListenerIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	holder, ok := process.Listener(port)
+	holder, ok := process.Listener(port, "127.0.0.1")
 	self, _ := process.Inspect(os.Getpid())
 	if !ok || holder.PID != os.Getpid() || holder.Name != self.Name {
 		t.Errorf("got %+v %t, want us", holder, ok)
 	}
 	l.Close()
-	if holder, ok := process.Listener(port); ok {
+	if holder, ok := process.Listener(port, "127.0.0.1"); ok {
 		t.Errorf("got %+v for a closed port", holder)
 	}
 	t.Attr("R19", "named by pid and program")

@@ -103,7 +103,7 @@ func (s *session) copyable(service *project.Service, apart, given bool) (live bo
 		if live {
 			return conflict(fmt.Sprintf("%s runs and has port %d, which a copy of it would want as well", service.Label, port.Port), stopFirst)
 		}
-		if h, taken := process.Listener(port.Port); taken && !apart && port.Protocol != "udp" {
+		if h, taken := process.Listener(port.Port, port.Address); taken && !apart && port.Protocol != "udp" {
 			return conflict(fmt.Sprintf("a copy of %s would want port %d, which %s has", service.Label, port.Port, holderName(h)), ownCommand)
 		}
 	}

@@ -119,30 +119,14 @@ func TestPreconditions(t *testing.T) {
 // Who has a UDP port is not who has the TCP port of the same number.
 func TestWhoHasAnUDPPort(t *testing.T) {
 	port := testkit.Port(t)
-	tcp, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := tcp.(*net.TCPListener).File()
-	tcp.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := exec.Command("sleep", "1000")
-	other.ExtraFiles = []*os.File{file}
-	err = other.Start()
-	file.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { other.Process.Kill(); other.Wait() }()
+	other := lender(t, fmt.Sprintf("127.0.0.1:%d", port))
 	udp, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer udp.Close()
 	m := session.Machine{Layout: rundir.Locate(rundir.Env{UID: os.Getuid()}, "test", t.TempDir()), Self: "/bin/true", Environ: []string{"PATH=/usr/bin:/bin"}}
-	for protocol, who := range map[string]string{"udp": "another program", "tcp": fmt.Sprintf("sleep (pid %d)", other.Process.Pid)} {
+	for protocol, who := range map[string]string{"udp": "another program", "tcp": fmt.Sprintf("sleep (pid %d)", other)} {
 		unmet, err := m.Preconditions(t.Context(), one(func(s *project.Service, q *project.Process) {
 			s.Ports = []project.Port{{Port: port, Protocol: protocol}}
 		}), []project.ID{"api"}, nil)
@@ -150,6 +134,48 @@ func TestWhoHasAnUDPPort(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %q", protocol, unmet, err, want)
 		}
 	}
+}
+
+// Who has the port at another address has nothing to do with it.
+func TestWhoHasAPortAtAnAddress(t *testing.T) {
+	port := testkit.Port(t)
+	ours, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	m := session.Machine{Layout: rundir.Locate(rundir.Env{UID: os.Getuid()}, "test", t.TempDir()), Self: "/bin/true", Environ: []string{"PATH=/usr/bin:/bin"}}
+	for address, want := range map[string]string{"127.0.0.1": fmt.Sprintf("(pid %d)", os.Getpid()), "127.0.0.2": fmt.Sprintf("(pid %d)", lender(t, fmt.Sprintf("127.0.0.2:%d", port)))} {
+		unmet, err := m.Preconditions(t.Context(), one(func(s *project.Service, q *project.Process) {
+			s.Ports = []project.Port{{Port: port, Address: address}}
+		}), []project.ID{"api"}, nil)
+		if err != nil || len(unmet) != 1 || !strings.HasSuffix(unmet[0].Msg, want) {
+			t.Errorf("%s: %v, %v; want %q", address, unmet, err, want)
+		}
+	}
+}
+
+// lender starts a process that listens at an address until the end of the test, and
+// returns its number.
+func lender(t *testing.T, address string) (pid int) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := l.(*net.TCPListener).File()
+	l.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	other := exec.Command("sleep", "1000")
+	other.ExtraFiles = []*os.File{file}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Process.Kill(); other.Wait() })
+	return other.Process.Pid
 }
 
 // A job is read as it was written, and its file has no name.

@@ -570,7 +570,7 @@ func (x *execution) checkPorts() error {
 		return nil
 	}
 	for _, port := range x.Service.Ports {
-		if h, ok := process.Listener(port.Port); ok && port.Address == "*" {
+		if h, ok := process.Listener(port.Port, port.Address); ok && port.Address == "*" {
 			return &portTakenError{hintPort(port.Port, h)}
 		}
 	}
@@ -592,7 +592,7 @@ func (x *execution) portHint() string {
 		if port.Protocol != "" && port.Protocol != "tcp" {
 			continue
 		}
-		if h, ok := process.Listener(port.Port); ok {
+		if h, ok := process.Listener(port.Port, port.Address); ok {
 			return hintPort(port.Port, h)
 		}
 	}
