@@ -18,6 +18,7 @@ import (
 // Two of them keep blobs apart, come back when they are killed, and have them on the second
 // start.
 func TestAzuriteLives(t *testing.T) {
+	t.Parallel()
 	needs(t, "azurite")
 	s := testkit.NewStackFrom(t, "")
 	const services = `

@@ -12,6 +12,7 @@ import (
 // Two emulators of DynamoDB keep tables apart, come back when they are killed, and have them
 // on the second start.
 func TestDynamoDBLives(t *testing.T) {
+	t.Parallel()
 	needs(t, "dynalite")
 	s := testkit.NewStackFrom(t, "")
 	const services = `

@@ -44,6 +44,7 @@ func killAll(t *testing.T, s *testkit.Stack) {
 // before it, everything is killed twice while they make their databases, so that the third
 // start has to go on. It takes a minute or two: 22 servers are started four times.
 func TestPairsOfServersLive(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"apache2", "caddy", "jupyter-notebook", "mariadbd", "memcached", "nats-server", "nginx", "prometheus", "rabbitmq-server", "redis-server"} {
 		needs(t, program)
 	}

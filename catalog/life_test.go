@@ -20,6 +20,7 @@ import (
 // and back, stopped in order, and with their data on the second start; none as root, none
 // listens where the definition does not say.
 func TestServersLive(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"/usr/share/zookeeper/bin/zkCli.sh", "/usr/sbin/php-fpm8.2", "pgbouncer", "etcd", "prometheus-alertmanager", "prometheus-node-exporter", "nginx"} {
 		if _, err := os.Stat(program); err != nil {
 			needs(t, filepath.Base(program))

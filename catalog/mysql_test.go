@@ -11,6 +11,7 @@ import (
 // start. Time zones are there by name, in the one that loads them: from its master it would
 // get each of some thousand changes by itself.
 func TestMySQLFollows(t *testing.T) {
+	t.Parallel()
 	needs(t, "mariadbd")
 	s := testkit.NewStackFrom(t, "")
 	const services = `
@@ -42,6 +43,7 @@ func TestMySQLFollows(t *testing.T) {
 
 // A member of a Galera cluster is ready, and begins it again after an orderly end.
 func TestMySQLIsAMember(t *testing.T) {
+	t.Parallel()
 	needs(t, "mariadbd")
 	s := testkit.NewStackFrom(t, "")
 	const services = `

@@ -11,6 +11,7 @@ import (
 
 // Options that are here because NixOS has them do on the real servers what they say there.
 func TestNixOSOptionsOnServers(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"redis-server", "memcached", "nats-server", "etcd", "prometheus", "jupyter-notebook", "php-fpm8.2", "nginx", "apache2", "caddy"} {
 		needs(t, program)
 	}

@@ -13,6 +13,7 @@ import (
 // and is a server of its own once the definition says so. The extension that Debian has as a
 // package of its own is there.
 func TestPostgreSQLStandby(t *testing.T) {
+	t.Parallel()
 	needs(t, "pg_ctlcluster")
 	if found, _ := filepath.Glob("/usr/share/postgresql/*/extension/hypopg.control"); len(found) == 0 {
 		needs(t, "postgresql-15-hypopg")

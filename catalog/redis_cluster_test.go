@@ -13,6 +13,7 @@ import (
 // replica has its keys, and have them on the second start. Whoever waits for a cluster begins
 // when it serves.
 func TestRedisClustersLive(t *testing.T) {
+	t.Parallel()
 	needs(t, "redis-server")
 	s := testkit.NewStackFrom(t, "")
 	const services = `

@@ -10,6 +10,7 @@ import (
 // A Redis that follows another one has what that has, over a kill of both and a second
 // start, and takes no changes. What is slow, is remembered as the options say.
 func TestRedisFollows(t *testing.T) {
+	t.Parallel()
 	needs(t, "redis-server")
 	s := testkit.NewStackFrom(t, "")
 	const services = `

@@ -41,6 +41,7 @@ var scripts = []script{
 // Every option for a script is run by the real server in every form that it takes, and once:
 // not again on the second start. It takes ten seconds: ten servers make their data folders.
 func TestScriptsInEveryForm(t *testing.T) {
+	t.Parallel()
 	needs(t, "mariadbd")
 	for _, typ := range catalog.Types() {
 		for _, d := range module.Describe(typ.Options()) {

@@ -14,6 +14,7 @@ import (
 // and with their data on the second start; none as root, none listens where the definition
 // does not say.
 func TestStandInsLive(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	const services = `
 	  mongodb.a = { enable = true; replSetName = "rs"; passwordFile = "./password"; initialScript = "./first.js"; extraConfig = "setParameter:\n  notablescan: true"; };
@@ -53,6 +54,7 @@ func TestStandInsLive(t *testing.T) {
 	keep := []string{"http://127.0.0.1:9200", "http://127.0.0.2:9200", "http://127.0.0.1:6333", "http://127.0.0.2:6333", "http://127.0.0.1:8080", "http://127.0.0.2:8080",
 		"http://127.0.0.1:8000", "http://127.0.0.2:8000", "http://127.0.0.1:7474", "http://127.0.0.2:7474", "http://127.0.0.1:1111", "http://127.0.0.2:1111",
 		"http://127.0.0.1:5050", "http://127.0.0.2:5050"}
+	// An "enable" in quotes is none of a service.
 	liveByStandIns(t, s, services, strings.Count(services, "enable = true"), keep, "0.0.0.0:50051", "0.0.0.0:7947", "0.0.0.0:50052", "0.0.0.0:7948")
 }
 

@@ -11,6 +11,7 @@ import (
 // with their data on the second start; none as root, none listens where the definition does
 // not say.
 func TestStandInsOfThePageLive(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	const services = `
 	  clickhouse.a = { enable = true; port = 9010; databases = [ "shop" ]; ensureDatabases = [ "b" ]; initialDatabases = [ { name = "c"; schemas = [ ./schema.sql ]; } ]; };

@@ -13,6 +13,7 @@ import (
 // run at each start, which services-flake's do on the first alone, and that of MongoDB once. Its
 // client's language is run by Node, behind what the client's documentation has of arguments.
 func TestScriptsOfStandIns(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	needs(t, "node")
 	s := testkit.NewStackFrom(t, "")

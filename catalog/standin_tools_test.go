@@ -10,6 +10,7 @@ import (
 // two instances of each: ready, written to, killed and back, stopped, and with their data on
 // the second start; none as root, none listens where the definition does not say.
 func TestStandInsOfToolsLive(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	const services = `
 	  loki.a.enable = true;
