@@ -1,7 +1,8 @@
 # Values as text in the formats that programs read; lib.generators only.
 { lib, ... }:
 let
-  inherit (builtins) concatStringsSep isAttrs isBool isFloat isFunction isInt isList isPath isString toJSON typeOf;
+  inherit (builtins) concatStringsSep isAttrs isBool isFloat isInt isList isPath isString toJSON typeOf;
+  inherit (lib) isFunction; # also a set with __functor
 in
 rec {
   mkValueStringDefault = { }: v:
@@ -115,12 +116,16 @@ rec {
 
   withRecursion = { depthLimit, throwOnDepthLimit ? true }:
     let
+      limited = depth: v:
+        if depth <= depthLimit then v
+        else if throwOnDepthLimit then throw "withRecursion: deeper than ${toString depthLimit}"
+        else "<unevaluated>";
+      kept = [ "__functor" "__functionArgs" "__toString" "__pretty" ];
       go = depth: v:
-        if depth > depthLimit then
-          (if throwOnDepthLimit then throw "withRecursion: deeper than ${toString depthLimit}" else "<unevaluated>")
-        else if isAttrs v then builtins.mapAttrs (_: go (depth + 1)) v
-        else if isList v then map (go (depth + 1)) v
-        else v;
+        let next = x: go (depth + 1) (limited (depth + 1) x); in
+        if isAttrs v then builtins.mapAttrs (name: x: if builtins.elem name kept then x else next x) v
+        else if isList v then map next v
+        else limited (depth + 1) v;
     in go 0;
 
   toLua = { multiline ? true, indent ? "", asBindings ? false }@args: v:
@@ -146,24 +151,24 @@ rec {
     else throw "generators.toLua: a ${typeOf v} cannot be written";
   mkLuaInline = expr: { _type = "lua-inline"; inherit expr; };
 
-  toPlist = { ... }: v:
+  toPlist = { escape ? false }: v:
     let
+      text = if escape then lib.escapeXML else x: x;
       tag = name: body: "<${name}>${body}</${name}>";
+      block = indent: name: lines: "${indent}<${name}>\n${concatStringsSep "\n" lines}\n${indent}</${name}>";
       go = indent: v:
         if v == null then ""
         else if isBool v then "${indent}<${lib.boolToString v}/>"
         else if isInt v then indent + tag "integer" (toString v)
-        else if isFloat v then indent + tag "real" (lib.strings.floatToString v)
-        else if isList v then concatStringsSep "\n" ([ "${indent}<array>" ] ++ map (go (indent + "\t")) v ++ [ "${indent}</array>" ])
-        else if isAttrs v && !lib.isDerivation v then
-          concatStringsSep "\n" ([ "${indent}<dict>" ]
-            ++ lib.concatLists (lib.mapAttrsToList (name: x: [ "${indent}\t${tag "key" (lib.escapeXML name)}" (go (indent + "\t") x) ])
-              (lib.filterAttrs (_: x: x != null) v))
-            ++ [ "${indent}</dict>" ])
-        else indent + tag "string" (lib.escapeXML (toString v));
+        else if isFloat v then indent + tag "real" (toString v)
+        else if isList v then block indent "array" (map (go (indent + "\t")) v)
+        else if isAttrs v then
+          block indent "dict" (lib.concatLists (lib.mapAttrsToList (name: x: [ "${indent}\t${tag "key" (text name)}" (go (indent + "\t") x) ])
+            (lib.filterAttrs (name: x: name != "_module" && x != null) v)))
+        else indent + tag "string" (text (toString v));
     in ''
       <?xml version="1.0" encoding="UTF-8"?>
-      <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+      <!DOCTYPE plist PUBLIC "-//Apple Computer//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
       <plist version="1.0">
       ${go "" v}
       </plist>'';

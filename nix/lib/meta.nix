@@ -66,7 +66,8 @@ rec {
 
   getExe = pkg: getExe' pkg (pkg.meta.mainProgram or (lib.getName pkg));
   getExe' = pkg: program:
-    if lib.hasInfix "/" program then throw "getExe': ${builtins.toJSON program} is a path, and must be the name of a program"
+    if !lib.isDerivation pkg then throw "getExe': the first argument must be a package, and is a ${builtins.typeOf pkg}"
+    else if lib.hasInfix "/" program then throw "getExe': ${builtins.toJSON program} is a path, and must be the name of a program"
     else "${lib.getBin pkg}/bin/${program}";
 
   addMetaAttrs = meta: pkg:

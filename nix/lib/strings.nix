@@ -159,8 +159,9 @@ rec {
     isStringLike v || builtins.elem (builtins.typeOf v) [ "null" "int" "float" "bool" ]
     || (builtins.isList v && builtins.all isConvertibleWithToString v);
   isSimpleString = isString;
-  isStorePath = v: isStringLike v && dirOf' (toString v) == builtins.storeDir;
-  dirOf' = s: if hasPrefix "/" s then builtins.dirOf s else "";
+  # Also what stands for the output of a derivation whose path is not known yet.
+  isStorePath = v: isStringLike v &&
+    (let s = toString v; in hasPrefix "/" s && (builtins.dirOf s == builtins.storeDir || match "/[0-9a-z]{52}" s != null));
   toInt = s:
     let
       m = match "[[:space:]]*(-?[[:digit:]]+)[[:space:]]*" s;

@@ -12,6 +12,10 @@ lib: with lib.generators; with lib; {
   yaml = generators.toYAML { } { a = { b = 1; }; };
   pretty = toPretty { } { a = 1; b = [ true null "x\ny" ]; c = { }; d = [ ]; "e f" = 1.5; f = x: x; g = { a, b ? 1 }: a; s = "q\"u\${o}"; };
   prettyOne = toPretty { multiline = false; } { a = 1; b = [ 1 "x\ny" ]; };
+  prettyFunctor = toPretty { } [ { __functor = self: { a, b ? 1 }: a; } ];
+  deep = map (limit: generators.withRecursion { depthLimit = limit; throwOnDepthLimit = false; } { a = 1; b = [ 2 { c = 3; __toString = self: "kept ${toString self.c}"; } ]; }) [ 0 1 2 3 ];
+  deepThrows = map (limit: (builtins.tryEval (builtins.deepSeq (generators.withRecursion { depthLimit = limit; } { a.b = 1; }) 1)).success) [ 1 2 3 ];
+  plist = map (escape: generators.toPlist { inherit escape; } { a = [ ]; "b<" = { c = 1.5; d = "&\"x"; e = null; f = [ { } true 2 /p ]; _module = 1; }; }) [ true false ];
   lua = toLua { } { a = 1; b = [ true null "x" ]; c = { }; };
   luaOne = toLua { multiline = false; } { a = 1; b = [ 2 ]; };
   cli = cli.toGNUCommandLineShell { } { data = ''{"id": 0}''; X = "PUT"; retry = 3; url = [ "a" "b" ]; silent = false; verbose = true; n = null; };

@@ -22,7 +22,7 @@ lib: with lib; {
   ];
   callPackage = (callPackageWith { a = 1; b = 2; } ({ a, c ? 5 }: { r = a + c; }) { c = 10; }).r;
   override = ((makeOverridable ({ a, b ? 1 }: { r = a + b; }) { a = 1; }).override { b = 10; }).r;
-  getExe = [ (getExe { type = "derivation"; outPath = "/p"; meta.mainProgram = "x"; }) (getExe' { type = "derivation"; outPath = "/p"; } "y") ];
+  getExe = [ (getExe { type = "derivation"; outPath = "/p"; meta.mainProgram = "x"; }) (getExe' { type = "derivation"; outPath = "/p"; } "y") (builtins.tryEval (getExe' "/p" "y")).success ];
   scope = (makeScope (extra: f: a: f (extra // a)) (self: { x = 1; y = self.x + 1; })).y;
   literalCode = options.literalCode "python" "print(1)";
   literalMD = literalMD "*x*";

@@ -40,6 +40,7 @@ lib: with lib; {
   contexts = [ (addContextFrom "a" "b") (appendContext "a" { }) ];
   longName = [ (strings.sanitizeDerivationName (strings.replicate 30 "0123456789")) (strings.sanitizeDerivationName "..a b") ];
   control = [ (strings.escapeC [ "\n" " " ] "Hello World\n") (escapeURL " ?&=#+%!<>#\"{}|\\^[]`\t:/@$'()*,;") (map strings.charToInt [ "a" "\t" "~" ]) ];
+  storePaths = map isStorePath [ "/1rz4g4znpzjwh1xymhjpm42vipw92pr73vdgl6xs1hycac8kf2n9" "/1rz4g4znpzjwh1xymhjpm42vipw92pr73vdgl6xs1hycac8kf2n9/x" "/nix/store/d945ibfx9x185xf04b890y4f9g3cbb63-x" "d945ibfx9x185xf04b890y4f9g3cbb63-x" "" 1 ];
   onlyText = map (x: (builtins.tryEval x).success) [ (toSentenceCase /a) (toCamelCase /a) ];
   longPrefix = [ (strings.commonPrefixLength (strings.replicate 20000 "a") (strings.replicate 20000 "a")) (strings.commonSuffixLength (strings.replicate 20000 "b") "b") ];
 }
