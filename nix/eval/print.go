@@ -31,20 +31,20 @@ func (t *Thread) brief(v Value) string {
 	return t.Print(v, PrintOptions{MaxDepth: 2, MaxItems: 5, MaxText: 80})
 }
 
-// maxPrinted limits the text of a printed value, in bytes: what occurs in it twice is
-// printed twice.
+// maxPrinted limits the text of a printed value, in bytes.
 const maxPrinted = 1 << 30
 
 type printer struct {
 	t    *Thread
 	opts PrintOptions
 	out  strings.Builder
-	seen map[any]bool // sets and lists that are being printed
+	seen map[any]bool // sets and lists, or thunks of lists, that were printed
 }
 
 func (p *printer) value(v Value, depth int) {
 	p.t.step()
 	p.t.checkSize(p.out.Len(), maxPrinted)
+	cell := v
 	if p.opts.Force {
 		v = p.t.Force(v)
 	}
@@ -74,7 +74,7 @@ func (p *printer) value(v Value, depth int) {
 	case *Opaque:
 		p.out.WriteString("«" + v.Kind + "»")
 	case *List:
-		p.collection(v, "[", "]", len(v.elems), depth, func(i int) { p.value(v.elems[i], depth+1) })
+		p.collection(cell, "[", "]", len(v.elems), depth, func(i int) { p.value(v.elems[i], depth+1) })
 	case *Attrs:
 		p.collection(v, "{", "}", len(v.vals), depth, func(i int) {
 			p.out.WriteString(syntax.QuoteName(v.shape.names[i]) + " = ")
@@ -84,14 +84,14 @@ func (p *printer) value(v Value, depth int) {
 	}
 }
 
-// collection prints n items between brackets. A collection within itself
-// prints as «repeated».
-func (p *printer) collection(v Value, open, end string, n, depth int, item func(i int)) {
+// collection prints n items between brackets. What was printed before is «repeated»: the same
+// set, and, as Nix copies lists, a list that the same thunk holds.
+func (p *printer) collection(cell Value, open, end string, n, depth int, item func(i int)) {
 	if n == 0 {
 		p.out.WriteString(open + " " + end)
 		return
 	}
-	if p.seen[v] {
+	if p.seen[cell] {
 		p.out.WriteString("«repeated»")
 		return
 	}
@@ -99,7 +99,7 @@ func (p *printer) collection(v Value, open, end string, n, depth int, item func(
 		p.out.WriteString(open + " … " + end)
 		return
 	}
-	p.seen[v] = true
+	p.seen[cell] = true
 	p.t.enter()
 	p.out.WriteString(open)
 	for i := range n {
@@ -113,7 +113,6 @@ func (p *printer) collection(v Value, open, end string, n, depth int, item func(
 	p.space(depth)
 	p.out.WriteString(end)
 	p.t.leave()
-	delete(p.seen, v)
 }
 
 func (p *printer) space(depth int) {
