@@ -165,13 +165,17 @@ func (c *check) trial(ctx context.Context, a *attempt, main *project.Process) {
 		a.note = err.Error()
 	case code == 0 && !says(main.Test.Fails) || says(main.Test.Passes):
 		a.digest = digest
-	case code == process.TrialBroken || says(main.Test.Inconclusive):
+	case code == process.TrialBroken || says(main.Test.Inconclusive) || len(a.service.DependsOn) > 0 && says(missing):
 		a.note = findConfigError(out, nil).text
 	default:
 		a.failed = true
 		c.explain(a, o, files, lent, out)
 	}
 }
+
+// missing is what programs say of a file that is not there. What a service waits for may
+// make it: the key of an authority, the socket of a database.
+var missing = []string{"no such file or directory", "No such file or directory"}
 
 // belowRoot returns those paths that lie below the definition's folder, relative to it.
 func belowRoot[T any](list []T, pathOf func(T) project.Text) (paths []string) {

@@ -127,17 +127,21 @@ func TestTrials(t *testing.T) {
 		err       error
 		want      string // the place and the message; "": none
 		note      string
+		waits     bool // for another service
 	}{
-		{"right", "", 0, nil, "", ""},
-		{"the user's text", "error: no such thing in %s:1", 1, nil, `def.nix:4:5: service "web": web rejects its configuration: error: no such thing`, ""},
-		{"a line of ours", "error: bad in %s:2", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: bad`, ""},
-		{"a word of it", "error: what is 'wrong thing'?", 1, nil, `def.nix:4:5: service "web": web rejects its configuration: error: what is 'wrong thing'?`, ""},
-		{"all was read", "error: end-of-test is unknown", 1, nil, "", ""},
-		{"it ends well, and would not", "error: 'max-words' is bad", 0, nil, `def.nix:6:3: service "web": web rejects its configuration: error: 'max-words' is bad`, ""},
-		{"no network", "error: host not found in %s:1", 1, nil, "", "host not found"},
-		{"it can reach a network", "nix2gpu: no network of its own: refused\nerror: bad in %s:2", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: bad`, ""},
-		{"it can't be run", "cannot execute it", process.TrialBroken, nil, "", "cannot execute it"},
-		{"it can't be started", "", 0, errors.New("no processes"), "", "no processes"},
+		{"right", "", 0, nil, "", "", false},
+		{"the user's text", "error: no such thing in %s:1", 1, nil, `def.nix:4:5: service "web": web rejects its configuration: error: no such thing`, "", false},
+		{"a line of ours", "error: bad in %s:2", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: bad`, "", false},
+		{"a word of it", "error: what is 'wrong thing'?", 1, nil, `def.nix:4:5: service "web": web rejects its configuration: error: what is 'wrong thing'?`, "", false},
+		{"all was read", "error: end-of-test is unknown", 1, nil, "", "", false},
+		{"it ends well, and would not", "error: 'max-words' is bad", 0, nil, `def.nix:6:3: service "web": web rejects its configuration: error: 'max-words' is bad`, "", false},
+		{"no network", "error: host not found in %s:1", 1, nil, "", "host not found", false},
+		{"it can reach a network", "nix2gpu: no network of its own: refused\nerror: bad in %s:2", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: bad`, "", false},
+		{"it can't be run", "cannot execute it", process.TrialBroken, nil, "", "cannot execute it", false},
+		{"it can't be started", "", 0, errors.New("no processes"), "", "no processes", false},
+		{"a file is not there", "error: open key: no such file or directory", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: open key: no such file or directory`, "", false},
+		{"a file is not there yet", "error: open key: no such file or directory", 1, nil, "", "no such file or directory", true},
+		{"and it waits", "error: bad in %s:2", 1, nil, `def.nix:2:3: service "web": web rejects its configuration: error: bad`, "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, p := trialMachine(t, func(_ context.Context, tr process.Trial, _ []string) (string, int, error) {
@@ -147,6 +151,11 @@ func TestTrials(t *testing.T) {
 				}
 				return strings.ReplaceAll(c.out, "%s", conf), c.code, c.err
 			})
+			if c.waits {
+				p.Services["db"] = &project.Service{ID: "db", Type: "custom", Label: "db", Main: "db"}
+				p.Processes["db"] = &project.Process{ID: "db", Service: "db", Role: project.Main, Command: project.Command{Exec: []project.Text{project.Lit("true")}}}
+				p.Services["web"].DependsOn = map[project.ID]project.Dependency{"db": {}}
+			}
 			note, shared := "", ""
 			m.Note = func(_ *project.Service, why string) { note = why }
 			m.Shared = func(why string) { shared = why }
