@@ -117,16 +117,16 @@ func irregular(path string) error {
 // bytes. Unlike a program's files it may be a pipe, such as the shell's <(…), and is then
 // read until its writer closes it.
 func ReadNamed(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		data, err := read(path, eval.MaxText)
+		return unsafe.String(unsafe.SliceData(data), len(data)), err // nobody else has data
+	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return ReadStream(f, path)
-	}
-	data, err := read(path, eval.MaxText)
-	return unsafe.String(unsafe.SliceData(data), len(data)), err // nobody else has data
+	return ReadStream(f, path)
 }
 
 // ReadStream reads all of a stream, of at most [eval.MaxText] bytes; name is for errors.
