@@ -2,7 +2,6 @@ package definition
 
 import (
 	"embed"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"sort"
@@ -53,14 +52,7 @@ func (f *files) text(path string) (string, error) {
 		f.seen[path] = true
 		return osfs.ReadNamed(path)
 	}
-	tooBig := fmt.Errorf("%w: more than %d MiB", eval.ErrTooBig, eval.MaxText>>20)
-	if info, err := f.Stat(path); err == nil && info.Size() > eval.MaxText {
-		return "", tooBig
-	}
-	data, err := f.ReadFile(path)
-	if err == nil && len(data) > eval.MaxText {
-		err = tooBig
-	}
+	data, err := eval.ReadText(f, path, eval.MaxText)
 	return string(data), err
 }
 

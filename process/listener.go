@@ -1,6 +1,7 @@
 package process
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,6 +11,14 @@ import (
 type Holder struct {
 	PID  int    // 0: we may not see it
 	Name string // of the program
+}
+
+// String names the holder for people.
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "another program"
+	}
+	return fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
 }
 
 // Listener finds who listens on a TCP port so that nobody else can at an address, for

@@ -104,18 +104,10 @@ func (s *session) copyable(service *project.Service, apart, given bool) (live bo
 			return conflict(fmt.Sprintf("%s runs and has port %d, which a copy of it would want as well", service.Label, port.Port), stopFirst)
 		}
 		if h, taken := process.Listener(port.Port, port.Address); taken && !apart && port.Protocol != "udp" {
-			return conflict(fmt.Sprintf("a copy of %s would want port %d, which %s has", service.Label, port.Port, holderName(h)), ownCommand)
+			return conflict(fmt.Sprintf("a copy of %s would want port %d, which %s has", service.Label, port.Port, h), ownCommand)
 		}
 	}
 	return live, nil
-}
-
-// holderName is who listens, for people.
-func holderName(h process.Holder) string {
-	if h.PID == 0 {
-		return "another program"
-	}
-	return fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
 }
 
 // bring starts what a service depends on, where it does not run, and returns when each

@@ -309,9 +309,9 @@ func (c *check) ports(held []project.Port) {
 			switch {
 			case errors.Is(err, syscall.EADDRINUSE) && c.project.Apart(s): // not in its network
 			case errors.Is(err, syscall.EADDRINUSE):
-				who := "another program"
-				if h, ok := process.Listener(p.Port, p.Address); ok && h.PID != 0 && p.Protocol != "udp" { // Listener knows TCP only
-					who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
+				var who process.Holder
+				if p.Protocol != "udp" { // Listener knows TCP only
+					who, _ = process.Listener(p.Port, p.Address)
 				}
 				c.fail(PortTaken, s, p.Pos, "stop it, or give the service another port", "port %d is in use by %s", p.Port, who)
 			case errors.Is(err, syscall.EACCES):

@@ -570,7 +570,10 @@ func (x *execution) checkPorts() error {
 		return nil
 	}
 	for _, port := range x.Service.Ports {
-		if h, ok := process.Listener(port.Port, port.Address); ok && port.Address == "*" {
+		if port.Address != "*" {
+			continue
+		}
+		if h, ok := process.Listener(port.Port, port.Address); ok {
 			return &portTakenError{hintPort(port.Port, h)}
 		}
 	}

@@ -209,11 +209,7 @@ func sayLeft(list string) string { return "processes that it started cannot be e
 
 // hintPort says who listens on a port that a service needs.
 func hintPort(port int, h process.Holder) string {
-	who := "another program"
-	if h.PID != 0 {
-		who = fmt.Sprintf("%s (pid %d)", h.Name, h.PID)
-	}
-	return fmt.Sprintf("port %d is used by %s", port, who)
+	return fmt.Sprintf("port %d is used by %s", port, h)
 }
 
 // What is said about the GPUs of a service.

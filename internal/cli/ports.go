@@ -25,8 +25,8 @@ func newPorts(env *Env) *cobra.Command {
 them, and those on which their processes listen now. "*" means all addresses.
 
 A port that is not defined may belong to a plugin, or be open by mistake. UDP ports are
-shown only if they are defined, because a client that has sent something looks the same. A port in a network of its own
-is reached by the service alone.`,
+shown only if they are defined, because a client that has sent something looks the same.
+A port in a network of its own is reached by the service alone.`,
 		ValidArgsFunction: completeServices(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.target.take(cmd.Context(), env, args); err != nil {

@@ -195,15 +195,9 @@ func (t *Thread) EvalFile(name string, scope Scope) Value {
 }
 
 func (t *Thread) evalResolved(file string, scope Scope) Value {
-	if info, err := t.files().Stat(file); err == nil && info.Size() > int64(t.ev.opts.MaxText) {
-		t.failText(file)
-	}
-	data, err := t.files().ReadFile(file)
+	data, err := ReadText(t.files(), file, t.ev.opts.MaxText)
 	if err != nil {
 		t.FailFile(file, err)
-	}
-	if len(data) > t.ev.opts.MaxText { // one below /proc, say, whose size is 0
-		t.failText(file)
 	}
 	t.spend(len(data))
 	return t.EvalText(t.ev.opts.DisplayPath(file), string(data), path.Dir(file), scope, file)
@@ -217,7 +211,7 @@ const treeBytes = 20
 // name is not.
 func (t *Thread) EvalText(name, text, dir string, scope Scope, filePath ...string) Value {
 	if len(text) > t.ev.opts.MaxText {
-		t.failText(name)
+		t.FailFile(name, tooMuchText(t.ev.opts.MaxText))
 	}
 	t.spend(treeBytes * len(text))
 	expr, err := syntax.Parse(name, text)
@@ -230,9 +224,21 @@ func (t *Thread) EvalText(name, text, dir string, scope Scope, filePath ...strin
 	return t.EvalExpr(expr, dir, scope)
 }
 
-// failText ends the evaluation because a text is too big to be evaluated.
-func (t *Thread) failText(name string) {
-	t.FailFile(name, fmt.Errorf("%w: more than %g MiB of text to evaluate", ErrTooBig, float64(t.ev.opts.MaxText)/(1<<20)))
+// ReadText reads a file that is to be evaluated. One of more than limit bytes is refused with
+// [ErrTooBig], before it is read if its size tells.
+func ReadText(files FS, file string, limit int) ([]byte, error) {
+	if info, err := files.Stat(file); err == nil && info.Size() > int64(limit) {
+		return nil, tooMuchText(limit)
+	}
+	data, err := files.ReadFile(file)
+	if err == nil && len(data) > limit { // one below /proc, say, whose size is 0
+		return nil, tooMuchText(limit)
+	}
+	return data, err
+}
+
+func tooMuchText(limit int) error {
+	return fmt.Errorf("%w: more than %g MiB of text to evaluate", ErrTooBig, float64(limit)/(1<<20))
 }
 
 // failSyntax ends the evaluation because a text is not an expression.
