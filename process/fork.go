@@ -13,16 +13,28 @@ import (
 // A forker is a locked thread that forks. It must live as long as its children: when it
 // ends, the kernel sends them their parent-death signal.
 type forker struct {
+	// jobs has room, so that the thread goes from one fork to the next. Where it waited for
+	// each job, it went to sleep after each, and the runtime looked for other work for its
+	// processor.
 	jobs  chan func()
 	quit  chan struct{} // closed by stop
+	over  chan struct{} // closed when no job runs any more
 	ownFS bool          // the thread has a umask of its own
 	limit *sync.Mutex   // is held while we have a limit that is a child's
 	table *ownTable     // nil: the thread shares our descriptors
 }
 
+// forkQueue is how many starts wait for the thread. Their descriptors are in flight, of
+// which a user may not have more than files.
+const forkQueue = 16
+
+func newForker(limit *sync.Mutex) *forker {
+	return &forker{jobs: make(chan func(), forkQueue), quit: make(chan struct{}), over: make(chan struct{}), limit: limit}
+}
+
 // startForker starts the thread. It returns nil if no_new_privs can't be set.
 func startForker(noNewPrivs bool, limit *sync.Mutex) *forker {
-	f := &forker{jobs: make(chan func()), quit: make(chan struct{}), limit: limit}
+	f := newForker(limit)
 	ready := make(chan bool)
 	go onOwnThread(func() {
 		f.ownFS = unix.Unshare(unix.CLONE_FS) == nil
@@ -40,9 +52,10 @@ func startForker(noNewPrivs bool, limit *sync.Mutex) *forker {
 	return f
 }
 
-// serve does jobs until stop. Then the thread ends, and the kernel closes what is in its
-// table.
+// serve does jobs until stop; those that wait then are never done. Then the thread ends,
+// and the kernel closes what is in its table.
 func (f *forker) serve() {
+	defer close(f.over)
 	for {
 		select {
 		case job := <-f.jobs:
@@ -100,11 +113,6 @@ func (f *forker) fork(r *forkRequest) (pid int, err error) {
 	if attr.Sys != nil && attr.Sys.UseCgroupFD { // the kernel looks for it in the thread's table, too
 		files = append(slices.Clip(files), uintptr(attr.Sys.CgroupFD))
 	}
-	handed, err := f.table.hand(files)
-	if err != nil {
-		return 0, err
-	}
-	defer handed()
 	job := func() {
 		defer close(done)
 		var here []uintptr
@@ -131,11 +139,32 @@ func (f *forker) fork(r *forkRequest) (pid int, err error) {
 		defer r.putMark()()
 		pid, err = syscall.ForkExec(r.path, r.argv, &attr)
 	}
+	if err := f.enqueue(files, job); err != nil {
+		return 0, err
+	}
+	select {
+	case <-done:
+	case <-f.over:
+		select {
+		case <-done: // it was the last one
+		default:
+			return 0, ErrClosed
+		}
+	}
+	return pid, err
+}
+
+// enqueue hands descriptors over to the thread, and the job that takes them.
+func (f *forker) enqueue(files []uintptr, job func()) error {
+	handed, err := f.table.hand(files)
+	if err != nil {
+		return err
+	}
+	defer handed()
 	select {
 	case f.jobs <- job:
-		<-done
-		return pid, err
+		return nil
 	case <-f.quit:
-		return 0, ErrClosed
+		return ErrClosed
 	}
 }

@@ -17,7 +17,7 @@ import (
 //
 // The methods of nil do nothing: the thread shares our table.
 type ownTable struct {
-	mu   sync.Mutex // is held from hand until the child has its descriptors
+	mu   sync.Mutex // is held from hand until the job that takes them is in the queue, after those before it
 	ours int        // hand sends here; -1 once it is closed
 	its  int        // take receives here; until share, it is open in our table as well
 }
@@ -94,7 +94,8 @@ func (t *ownTable) share() {
 // noFile stands for a descriptor that the child does not get, among others that it does.
 const noFile = ^uintptr(0)
 
-// hand sends descriptors to the thread. Nobody else can until done is called.
+// hand sends descriptors to the thread, which takes them in this order. Nobody else can send
+// any until done is called.
 func (t *ownTable) hand(files []uintptr) (done func(), err error) {
 	if t == nil {
 		return func() {}, nil

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"nix2gpu/internal/testkit"
 )
 
 // tableOf lists the descriptors of the thread that forks for h.
@@ -141,7 +143,7 @@ func TestSharedTable(t *testing.T) {
 	}
 	defer h.Close()
 	h.plain.stop()
-	h.plain = &forker{jobs: make(chan func()), quit: make(chan struct{}), limit: new(sync.Mutex)}
+	h.plain = newForker(new(sync.Mutex))
 	go onOwnThread(h.plain.serve)
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -167,6 +169,83 @@ func TestForkAfterStop(t *testing.T) {
 	if err != ErrClosed {
 		t.Errorf("got %v, want %v", err, ErrClosed)
 	}
+}
+
+// Starts that are asked for while the thread is busy wait for it with all that they need, so
+// that it does one after the other; each child gets its own descriptors. What waits when the
+// Host closes is refused.
+func TestForksQueue(t *testing.T) {
+	f := startForker(false, new(sync.Mutex))
+	busy, free := make(chan struct{}), make(chan struct{})
+	f.jobs <- func() {
+		close(busy)
+		<-free
+	}
+	<-busy
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	start := func(word string, out *os.File) (int, error) {
+		return f.fork(&forkRequest{path: "/bin/echo", argv: []string{"echo", word}, attr: syscall.ProcAttr{Files: []uintptr{null.Fd(), out.Fd(), null.Fd()}}})
+	}
+	queued := func(n int) {
+		t.Helper()
+		if !testkit.Eventually(func() bool { return len(f.jobs) == n }) {
+			t.Fatalf("%d starts wait for the thread, want %d", len(f.jobs), n)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range forkQueue / 2 {
+		all.Go(func() {
+			word := fmt.Sprint(i)
+			out, in, err := os.Pipe()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer out.Close()
+			pid, err := start(word, in)
+			in.Close()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			text, _ := io.ReadAll(out)
+			if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+				t.Error(err)
+			}
+			if string(text) != word+"\n" {
+				t.Errorf("the child that was to print %s has printed %q", word, text)
+			}
+		})
+	}
+	queued(forkQueue / 2)
+	close(free)
+	all.Wait()
+
+	busy, free = make(chan struct{}), make(chan struct{})
+	f.jobs <- func() {
+		close(busy)
+		<-free
+	}
+	<-busy
+	for range 2 {
+		all.Go(func() {
+			pid, err := start("late", null)
+			if err == nil { // the thread may see the queue before the stop
+				_, err = unix.Wait4(pid, nil, 0, nil)
+			}
+			if err != nil && err != ErrClosed {
+				t.Error(err)
+			}
+		})
+	}
+	queued(2)
+	f.stop()
+	close(free)
+	all.Wait()
 }
 
 // The folder of a group of cgroup v2 is a descriptor as well, which the kernel looks for in
