@@ -100,6 +100,7 @@ type forkRequest struct {
 	enter func() error // moves the thread into a cgroup; nil: none
 	leave func()
 	mark  uint64 // see newMark; 0 when the process has got none
+	born  uint64 // see bornIn
 
 	report, reportEnd *os.File // for the error of LaunchMain; nil if that is not needed
 }
@@ -137,7 +138,9 @@ func (f *forker) fork(r *forkRequest) (pid int, err error) {
 		f.limit.Lock() // limits are those of all our threads
 		defer f.limit.Unlock()
 		defer r.putMark()()
+		before := bootTime()
 		pid, err = syscall.ForkExec(r.path, r.argv, &attr)
+		r.born = bornIn(before, bootTime())
 	}
 	if err := f.enqueue(files, job); err != nil {
 		return 0, err

@@ -121,6 +121,7 @@ type Host struct {
 	oomTold   int64            // how many of them have been reported
 	oomGone   int64            // how many were in groups of ours that are removed now
 	oom       oomWatch
+	births    birthClock
 	seq       int            // of the last cookie
 	lent      map[int]uint64 // start times, by pid, of what Lend has made ours; nil: it was never called
 	closed    bool

@@ -141,9 +141,7 @@ func (h *Host) noteStart(p *Process, spec *Spec, req *forkRequest) {
 	if h.journal == nil && h.guard == nil {
 		return
 	}
-	if info, err := Inspect(p.pid); err == nil {
-		p.start = info.Start
-	}
+	p.start = h.births.start(p.pid, req.born)
 	for i, f := range []*os.File{spec.Stdout, spec.Stderr} {
 		var st unix.Stat_t
 		if f != nil && unix.Fstat(int(f.Fd()), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
