@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -105,11 +106,9 @@ func (t *tally) healthy() bool { return t.good == t.all }
 // streak, or the summary would change with each restart.
 func (c *core) tally() tally {
 	t := tally{settled: true}
-	later := func(d time.Duration) {
-		if t.again == 0 || d < t.again {
-			t.again = d
-		}
-	}
+	now := c.world.Now()
+	// Until all are calm, the others' times matter to nobody.
+	var calm, next time.Duration
 	for _, s := range c.order {
 		if !s.summed() {
 			continue
@@ -125,13 +124,12 @@ func (c *core) tally() tally {
 				}
 				break
 			}
-			if wait := c.calmIn(s); wait > 0 {
-				t.restless = true
-				later(wait)
-			}
-			if wait := s.goodIn(c.world.Now()); wait > 0 {
+			calm = max(calm, c.calmIn(s, now))
+			if wait := s.goodIn(now); wait > 0 {
 				t.looping = append(t.looping, s)
-				later(wait)
+				if next == 0 || wait < next {
+					next = wait
+				}
 				break
 			}
 			if s.unprobed() {
@@ -161,6 +159,7 @@ func (c *core) tally() tally {
 			t.looping = append(t.looping, s)
 		}
 	}
+	t.restless, t.again = calm > 0, cmp.Or(calm, next)
 	return t
 }
 
@@ -180,11 +179,11 @@ func (s *service) goodIn(now time.Time) time.Duration {
 func (s *service) unprobed() bool { return !s.probed() && s.main.Liveness == nil }
 
 // calmIn returns how much longer a service without a probe has to run to count as healthy.
-func (c *core) calmIn(s *service) time.Duration {
+func (c *core) calmIn(s *service, now time.Time) time.Duration {
 	if s.probed() {
 		return 0
 	}
-	return c.opts.Settle - c.world.Now().Sub(s.since)
+	return c.opts.Settle - now.Sub(s.since)
 }
 
 // A subscriber is a reader of events. Only the engine sends and closes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -23,6 +24,26 @@ func TestSummaryCountsTheWanted(t *testing.T) {
 		s.pass(time.Minute)
 		if snap := s.Snapshot(); snap.Summary != "all services healthy" || !snap.Settled || !snap.Healthy {
 			t.Errorf("snapshot = %+v", snap)
+		}
+	})
+}
+
+// Services that have started one after the other are summed up when the last of them has run
+// for long enough, and not at the moment of each, which would take the square of their number.
+func TestSummaryLooksOnce(t *testing.T) {
+	var lines []string
+	acts := map[project.ID]any{}
+	for i := range 50 {
+		id := fmt.Sprintf("s%02d", i)
+		lines, acts[project.ID(id)] = append(lines, id), act{staging: time.Duration(i+1) * time.Millisecond}
+	}
+	play(t, services(lines...), acts, Options{}, func(s *scene) {
+		s.pass(time.Minute)
+		if log := s.world.transcript(); !strings.Contains(log, "550ms all services healthy\n") {
+			t.Errorf("there is no summary at 550ms:\n%s", log)
+		}
+		if n := s.Engine.core.lastTimer; n > 2 { // the engine stands still
+			t.Errorf("%d looks for one summary", n)
 		}
 	})
 }
