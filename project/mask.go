@@ -14,7 +14,7 @@ const Mask = "********"
 // secret by flag or by name are replaced, and so are passwords inside URLs,
 // wherever they stand.
 func (p *Project) Masked() *Project {
-	data, err := p.Encode()
+	data, err := marshal(p)
 	if err != nil {
 		return &Project{Version: Version, Name: p.Name} // better nothing than a secret
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Text is a string with places in it that are known only on the machine that uses it:
@@ -195,6 +196,10 @@ func (t Text) MarshalJSON() ([]byte, error) {
 func (t *Text) UnmarshalJSON(data []byte) error {
 	data = bytes.TrimSpace(data)
 	*t = nil
+	if s, ok := plainString(data); ok {
+		*t = Lit(s)
+		return nil
+	}
 	if len(data) > 0 && data[0] == '"' {
 		var s string
 		if err := json.Unmarshal(data, &s); err != nil {
@@ -217,7 +222,25 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// plainString returns what a JSON string stands for, without another look by a parser. ok is
+// false if it takes one.
+func plainString(data []byte) (s string, ok bool) {
+	end := len(data) - 1
+	if end < 1 || data[0] != '"' || data[end] != '"' || !utf8.Valid(data) {
+		return "", false
+	}
+	for _, c := range data[1:end] {
+		if c < ' ' || c == '"' || c == '\\' {
+			return "", false
+		}
+	}
+	return string(data[1:end]), true
+}
+
 func unmarshalPart(raw json.RawMessage) (Part, error) {
+	if s, ok := plainString(raw); ok {
+		return Part{Literal: s}, nil
+	}
 	if len(raw) > 0 && raw[0] == '"' {
 		var s string
 		err := json.Unmarshal(raw, &s)

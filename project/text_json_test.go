@@ -27,3 +27,27 @@ func TestWithoutSurvivesJSON(t *testing.T) {
 		}
 	}
 }
+
+// A string is read as encoding/json reads it, with escapes or without, in a text of its own
+// and as a part of one; what is no JSON is refused, whoever calls.
+func TestStringsOfTexts(t *testing.T) {
+	for _, in := range []string{
+		`""`, `"a"`, `"a b/c-\u00e9é<&>"`, `"a\nb"`, `"a\\"`, `"\""`, "\"\x7f\"", "\"\xff\"", "\"a\xc3\"", `"\ud800"`, `"☃"`,
+		`"a`, `"`, `"a"b"`, "\"a\nb\"", `a"`,
+	} {
+		var want string
+		wrong := json.Unmarshal([]byte(in), &want)
+		var got project.Text
+		if err := got.UnmarshalJSON([]byte(in)); (err == nil) != (wrong == nil) {
+			t.Errorf("%q: %v, want %v", in, err, wrong)
+		} else if err == nil && got.String() != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+		if wrong != nil {
+			continue
+		}
+		if err := got.UnmarshalJSON([]byte(`[` + in + `,{"root":"/x"}]`)); err != nil || got[0].Literal != want {
+			t.Errorf("a part %q is %q, %v, want %q", in, got[0].Literal, err, want)
+		}
+	}
+}
