@@ -201,7 +201,7 @@ rec {
     append = root: sub: root + "/${sub}";
     hasStorePathPrefix = p:
       if !isPath p then throw "lib.path.hasStorePathPrefix: the argument must be a path, not a ${builtins.typeOf p}"
-      else builtins.match "${lib.escapeRegex builtins.storeDir}/([0-9a-z]{32}-.*|[0-9a-z]{52}.*)" (toString p) != null;
+      else builtins.match "${lib.escapeRegex builtins.storeDir}/[^/]{32}-[^/]+(/.*)?|/[0-9a-z]{52}(/.*)?" (toString p) != null;
     hasPrefix = prefix: p: toString prefix == "/" || p == prefix || lib.strings.hasPrefix "${toString prefix}/" (toString p);
     removePrefix = prefix: p: path.subpath.normalise (lib.removePrefix "/" (lib.removePrefix (toString prefix) (toString p)));
     splitRoot = p: { root = /.; subpath = path.removePrefix /. p; };

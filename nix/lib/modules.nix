@@ -64,7 +64,7 @@ rec {
       config = mkIf condition (mkMerge [
         (lib.optionalAttrs (options ? warnings) {
           warnings = lib.optional (warn && source.isDefined)
-            "the option `${lib.showOption from}' has been renamed to `${lib.showOption to}'";
+            "The option `${lib.showOption from}' defined in ${lib.showFiles source.files} has been renamed to `${lib.showOption to}'.";
         })
         ((if withPriority then mkAliasAndWrapDefsWithPriority else mkAliasAndWrapDefinitions) (lib.setAttrByPath to) source)
       ]);
@@ -146,8 +146,12 @@ rec {
       filtered = filterOverrides' all;
       final = sortProperties filtered.values;
       wrong = lib.findFirst (d: !type.check d.value) null final;
+      args = { inherit loc; defs = final; };
     in rec {
       isDefined = final != [ ];
+      checkedAndMerged =
+        if type.merge ? v2 then type.merge.v2 args
+        else { headError = null; value = type.merge loc final; valueMeta = { }; };
       defsFinal = final;
       defsFinal' = { values = final; inherit (filtered) highestPrio; };
       mergedValue =
@@ -155,7 +159,7 @@ rec {
         else if !isDefined then throw "the option `${lib.showOption loc}' was accessed but has no value assigned"
         else if wrong != null then
           throw "a value assigned to `${lib.showOption loc}' is not of type `${type.description}'. Assigned:${lib.options.showDefs [ wrong ]}"
-        else type.merge loc final;
+        else checkedAndMerged.value;
       optionalValue = if isDefined then { value = mergedValue; } else { };
     };
 

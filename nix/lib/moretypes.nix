@@ -66,8 +66,8 @@ rec {
       # What the properties around a value say.
       peel = v:
         if v._type or null == "order" then peel v.content // { order = v.priority; }
-        else if v._type or null == "override" then
-          let inner = peel v.content; in inner // { inherit (v) priority; value = lib.mkOverride v.priority inner.value; }
+        else if v._type or null == "override" then # what another one overrides is not evaluated
+          let inner = peel v.content; in { inherit (v) priority; inherit (inner) order; value = lib.mkOverride v.priority inner.value; }
         else { value = v; order = lib.defaultOrderPriority; priority = lib.defaultOverridePriority; };
       entry = loc: file: raw:
         let
@@ -89,15 +89,27 @@ rec {
       inherit description;
       descriptionClass = "composite";
       check = v: isList v || isAttrs v;
-      merge = loc: defs:
+      merge.__functor = self: loc: defs: (self.v2 { inherit loc defs; }).value;
+      merge.v2 = { loc, defs }:
         let
           all = builtins.concatMap (entries loc) defs;
           best = mapAttrs (_: lib.foldl' (p: e: lib.min p e.priority) lib.defaultOverridePriority)
             (builtins.groupBy (e: e.key) all);
           wanted = builtins.sort (a: b: a.order < b.order) (builtins.filter (e: e.priority == best.${e.key}) all);
-          merged = map (e: { inherit (e) key; m = lib.mergeDefinitions (loc ++ [ e.key ]) elemType [ { inherit (e) file value; } ]; }) wanted;
-          list = map (e: { ${e.key} = e.m.mergedValue; }) (builtins.filter (e: e.m.isDefined) merged);
-        in if asAttrs then builtins.zipAttrsWith mergeAttrValues list else list;
+          merged = builtins.filter (e: e.m.isDefined)
+            (map (e: e // { m = lib.mergeDefinitions (loc ++ [ e.key ]) elemType [ { inherit (e) file value; } ]; }) wanted);
+          list = map (e: { ${e.key} = e.m.mergedValue; }) merged;
+        in {
+          headError = null;
+          value = if asAttrs then builtins.zipAttrsWith mergeAttrValues list else list;
+          valueMeta = {
+            attrList = map (e: e.m.checkedAndMerged.valueMeta) merged;
+            attrListValue = list;
+            definitions = map
+              (e: lib.mkDefinition { inherit (e) file; value = lib.mkOrder e.order { ${e.key} = e.m.mergedValue; }; })
+              merged;
+          };
+        };
       emptyValue.value = if asAttrs then { } else [ ];
       getSubOptions = prefix: elemType.getSubOptions (prefix ++ [ "*" ]);
       inherit (elemType) getSubModules;
@@ -143,7 +155,10 @@ rec {
         type = payload: attrTag payload.tags;
         binOp = a: b: {
           tags = a.tags // b.tags // mapAttrs
-            (tag: option: lib.mergeOptionDecls [ tag ] (map (o: { options = o; _file = head (o.declarations ++ [ "<attrTag>" ]); }) [ a.tags.${tag} option ]))
+            (tag: option: lib.mergeOptionDecls [ tag ] (map (o: { options = o; _file = head (o.declarations ++ [ "<attrTag>" ]); }) [ a.tags.${tag} option ]) // {
+              declarations = a.tags.${tag}.declarations ++ option.declarations;
+              declarationPositions = a.tags.${tag}.declarationPositions ++ option.declarationPositions;
+            })
             (builtins.intersectAttrs a.tags b.tags);
         };
       };

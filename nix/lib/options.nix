@@ -121,13 +121,14 @@ rec {
             type = opt.type.description or "unspecified";
           }
           // lib.optionalAttrs (opt ? example) { example = renderOptionValue opt.example; }
-          // lib.optionalAttrs (opt ? defaultText || opt ? default) {
-            default = renderOptionValue (opt.defaultText or opt.default);
+          # A submodule's empty value may need what only a user assigns.
+          // lib.optionalAttrs (opt ? defaultText || opt ? default || opt.type.emptyValue or { } ? value && opt.type.getSubModules or null == null) {
+            default = renderOptionValue (opt.defaultText or opt.default or opt.type.emptyValue.value);
           }
           // lib.optionalAttrs (opt ? relatedPackages && opt.relatedPackages != null) { inherit (opt) relatedPackages; };
           subs = opt.type.getSubOptions opt.loc;
         in
-        [ doc ] ++ lib.optionals (subs != { } && visible != "shallow") (optionAttrSetToDocList' opt.loc subs))
+        [ doc ] ++ lib.optionals ((if builtins.isBool visible then visible else visible == "transparent") && subs != { }) (optionAttrSetToDocList' opt.loc subs))
       (lib.collect isOption options);
   renderOptionValue = v:
     if v ? _type && v ? text then v

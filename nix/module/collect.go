@@ -3,6 +3,7 @@ package module
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"nix2gpu/nix/eval"
 )
@@ -147,13 +148,18 @@ func (tr *tree) internalModule() Module {
 	} else {
 		assign["_module"] = map[string]any{"args": map[string]any{}}
 	}
-	return Module{options: tr.sys.internal, assign: assign}
+	options := tr.sys.internal
+	if len(tr.loc) == 0 {
+		options = tr.sys.internalTop
+	}
+	return Module{options: options, assign: assign}
 }
 
-// internalOptions returns the options that every evaluation declares.
-func internalOptions() Options {
+// internalOptions returns the options that every evaluation declares. Manuals show those
+// arguments that all modules get, at the top.
+func internalOptions(top bool) Options {
 	return Options{"_module": {Internal: true, Set: Options{
-		"args":         {Type: LazyAttrsOf(Raw), Internal: true, Description: "Further arguments of the modules."},
+		"args":         {Type: LazyAttrsOf(Raw), Internal: !top, Description: "Further arguments of the modules."},
 		"check":        {Type: Bool, Default: true, Internal: true, Description: "Whether an assignment to what is not declared is an error."},
 		"freeformType": {Type: NullOr(OptionType), Default: Null, Internal: true, Description: "The type of everything that is not declared."},
 	}}}
@@ -284,7 +290,11 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 				m.fail(&Error{Pos: at, Msg: "a module to disable must be a path, a text, or a set with a key, not " + m.show(e),
 					Hint: "write { key = …; } with the key of that module"})
 			}
-			x.disable = append(x.disable, t.ToString(e).Text())
+			name := t.ToString(e).Text()
+			if root, ok := tr.args["modulesPath"]; ok && !strings.HasPrefix(name, "/") && isOf[*eval.String](m, e) {
+				name = t.ToString(root).Text() + "/" + name
+			}
+			x.disable = append(x.disable, name)
 		}
 	}
 	if v, ok := set.Get("freeformType"); ok {
@@ -296,7 +306,7 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 		b := eval.NewAttrs(set.Len())
 		for i := range set.Len() {
 			name, v, at := set.At(i)
-			if !slices.Contains(moduleKeys, name) {
+			if name == "meta" || !slices.Contains(moduleKeys, name) {
 				b.SetAt(name, v, at)
 			}
 		}
@@ -323,33 +333,26 @@ func (tr *tree) loadSet(m *merging, x *mod, set *eval.Attrs, pos Pos) {
 	if v, ok := set.Get("config"); ok {
 		x.config = append(x.config, def{val: v, pos: set.Pos("config"), file: x.file})
 	}
+	if v, ok := set.Get("meta"); ok {
+		x.config = append(x.config, def{val: eval.NewAttrs(1).SetAt("meta", v, set.Pos("meta")).Done(), pos: set.Pos("meta"), file: x.file})
+	}
 }
 
 // applyModule calls a module that is a function with the arguments that it asks for.
 // Those that are no special arguments come from _module.args, lazily, since they may
 // depend on options.
 func (tr *tree) applyModule(m *merging, fn eval.Value) eval.Value {
-	b := eval.NewAttrs(len(tr.args) + 8)
-	known := map[string]bool{}
-	set := func(name string, v eval.Value) {
-		known[name] = true
-		b.Set(name, v)
-	}
-	set("lib", tr.sys.Lib())
-	set("config", &tr.config)
-	set("options", &tr.optionsValue)
-	for name, v := range tr.args {
-		set(name, v)
-	}
+	args := tr.commonArgs()
+	more := eval.NewAttrs(4)
 	for _, f := range m.t.FunctionArgs(fn) {
-		if known[f.Name] {
-			continue
+		if !args.Has(f.Name) {
+			more.Set(f.Name, eval.Lazy(func(t *eval.Thread) eval.Value { return tr.moduleArg(t, f.Name, f.Pos) }))
 		}
-		b.Set(f.Name, eval.Lazy(func(t *eval.Thread) eval.Value {
-			return tr.moduleArg(t, f.Name, f.Pos)
-		}))
 	}
-	return m.t.Call(fn, b.Done())
+	if set := more.Done(); set.Len() > 0 {
+		args = args.Update(set)
+	}
+	return m.t.Call(fn, args)
 }
 
 // moduleArg returns the value of _module.args for a name.
@@ -357,13 +360,11 @@ func (tr *tree) moduleArg(t *eval.Thread, name string, pos Pos) eval.Value {
 	if v, ok := tr.args[name]; ok {
 		return v
 	}
-	switch name {
-	case "lib":
+	if name == "lib" {
 		return tr.sys.Lib()
-	case "config":
-		return &tr.config
-	case "options":
-		return &tr.optionsValue
+	}
+	if v := tr.builtinArg(name); v != nil {
+		return t.Force(v)
 	}
 	r := tr.internals(t).slot(t, "args").res.get(t)
 	if e := r.elem(name); e != nil {

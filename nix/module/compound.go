@@ -14,7 +14,7 @@ func NullOr(t Type) Type { return nullOr(t.info()) }
 
 func nullOr(elem *typeInfo) *typeInfo {
 	return &typeInfo{
-		name: "nullOr", describe: func(d int) string { return "null or " + elem.inner(d) }, compound: true, empty: eval.Null{},
+		name: "nullOr", describe: func(d shown) string { return "null or " + elem.phrase(d, classNoun, classConjunction) }, empty: eval.Null{},
 		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return nullOr(e[0]) },
 		check: func(m *merging, v eval.Value) bool {
 			return v.Type() == eval.TypeNull || elem.real().check(m, v)
@@ -43,7 +43,7 @@ func ListOf(t Type) Type { return listOf(t.info()) }
 
 func listOf(elem *typeInfo) *typeInfo {
 	return &typeInfo{
-		name: "listOf", describe: func(d int) string { return "list of " + elem.inner(d) }, empty: eval.NewList(),
+		name: "listOf", describe: func(d shown) string { return "list of " + elem.inner(d) }, empty: eval.NewList(),
 		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return listOf(e[0]) },
 		check: isOf[*eval.List],
 		merge: func(m *merging, loc []string, defs []def) result {
@@ -71,7 +71,7 @@ func NonEmptyListOf(t Type) Type { return nonEmptyListOf(t.info()) }
 func nonEmptyListOf(elem *typeInfo) *typeInfo {
 	t := listOf(elem)
 	t.name, t.empty = "nonEmptyListOf", nil
-	t.describe = func(d int) string { return "non-empty list of " + elem.inner(d) }
+	t.describe = func(d shown) string { return "non-empty (list of " + elem.inner(d) + ")" }
 	t.with = func(e []*typeInfo) *typeInfo { return nonEmptyListOf(e[0]) }
 	t.check = func(_ *merging, v eval.Value) bool {
 		l, ok := v.(*eval.List)
@@ -90,13 +90,13 @@ func LazyAttrsOf(t Type) Type { return attrsOf(t.info(), true) }
 
 func attrsOf(elem *typeInfo, lazy bool) *typeInfo {
 	t := &typeInfo{
-		name: "attrsOf", describe: func(d int) string { return "attribute set of " + elem.inner(d) }, empty: eval.NewAttrs(0).Done(),
+		name: "attrsOf", describe: func(d shown) string { return "attribute set of " + elem.inner(d) }, empty: eval.NewAttrs(0).Done(),
 		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return attrsOf(e[0], lazy) },
 		check: isOf[*eval.Attrs],
 	}
 	if lazy {
 		t.name = "lazyAttrsOf"
-		t.describe = func(d int) string { return "lazy attribute set of " + elem.inner(d) }
+		t.describe = func(d shown) string { return "lazy attribute set of " + elem.inner(d) }
 	}
 	t.merge = func(m *merging, loc []string, defs []def) result {
 		byName := map[string][]def{}
@@ -140,13 +140,19 @@ func oneOf(types []*typeInfo) *typeInfo {
 		return types[0]
 	}
 	return &typeInfo{
-		name: "either", compound: true,
-		describe: func(d int) string {
-			shown := make([]string, len(types))
-			for i, t := range types {
-				shown[i] = t.inner(d)
+		name: "either",
+		describe: func(d shown) string {
+			first := types[0].real()
+			text, clause := first.phrase(d, classNoun, classConjunction, classClause), first.descriptionClass() == classClause
+			for _, t := range types[1:] {
+				if clause {
+					text += ", or " + t.phrase(d, classNoun, classConjunction)
+				} else {
+					text += " or " + t.phrase(d, classNoun, classConjunction, classComposite)
+				}
+				clause = false
 			}
-			return strings.Join(shown, " or ")
+			return text
 		},
 		elems: types, with: oneOf,
 		check: func(m *merging, v eval.Value) bool {
@@ -183,7 +189,7 @@ func FunctionTo(t Type) Type { return functionTo(t.info()) }
 
 func functionTo(elem *typeInfo) *typeInfo {
 	return &typeInfo{
-		name: "functionTo", describe: func(d int) string { return "function that evaluates to a(n) " + elem.inner(d) },
+		name: "functionTo", describe: func(d shown) string { return "function that evaluates to a(n) " + elem.inner(d) },
 		elems: []*typeInfo{elem}, with: func(e []*typeInfo) *typeInfo { return functionTo(e[0]) },
 		check: func(_ *merging, v eval.Value) bool { return eval.IsFunction(v) },
 		merge: func(m *merging, loc []string, defs []def) result {
@@ -259,7 +265,9 @@ func Coerced(from Type, convert func(v any) (any, error), to Type) Type {
 // coerced applies convert to each definition of type from.
 func coerced(from, to *typeInfo, convert func(m *merging, loc []string, d def) eval.Value) *typeInfo {
 	return &typeInfo{
-		name: "coercedTo", describe: func(d int) string { return to.inner(d) + " or " + from.inner(d) + " convertible to it" }, compound: true,
+		name: "coercedTo", describe: func(d shown) string {
+			return to.phrase(d, classNoun) + " or " + from.phrase(d, classNoun) + " convertible to it"
+		},
 		elems: []*typeInfo{from, to},
 		check: func(m *merging, v eval.Value) bool { return from.real().check(m, v) || to.real().check(m, v) },
 		merge: func(m *merging, loc []string, defs []def) result {
@@ -281,7 +289,7 @@ var JSON Type = jsonType(true)
 
 // jsonType returns the type of JSON's values or, without null, of TOML's.
 func jsonType(nullable bool) *typeInfo {
-	t := &typeInfo{name: "json", desc: "JSON value", compound: false}
+	t := &typeInfo{name: "json", desc: "JSON value"}
 	if !nullable {
 		t.name, t.desc = "toml", "TOML value"
 	}
@@ -329,7 +337,7 @@ type submodule struct {
 
 func submoduleType(s *submodule) *typeInfo {
 	return &typeInfo{
-		name: "submodule", desc: s.desc, compound: true, sub: s,
+		name: "submodule", desc: s.desc, sub: s,
 		check: func(m *merging, v eval.Value) bool {
 			return v.Type() == eval.TypeAttrs || v.Type() == eval.TypeFunction || isPath(m, v)
 		},

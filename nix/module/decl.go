@@ -254,12 +254,15 @@ func (o *option) fromNix(m *merging, d decl, out *declaration) *typeInfo {
 	if property(t, v) != "option-type" {
 		m.fail(errorf(o.slot.loc, d.nix.Pos("type"), "the type of option %s must be a type such as lib.types.str, not %s", quotePath(o.slot.loc), m.show(v)))
 	}
-	return o.slot.sys.typeOf(t, v)
+	return o.slot.sys.typeOf(t, v).located(d.file)
 }
 
 // makeView returns the option as Nix sees it in `options`: its declaration, and what is
 // assigned to it.
 func (o *option) makeView(t *eval.Thread) eval.Value {
+	if len(o.decls) > 1 {
+		o.merged.get(t) // declarations that do not fit are an error as soon as somebody looks
+	}
 	b := eval.NewAttrs(24)
 	for _, d := range o.decls {
 		if d.goOpt != nil {
@@ -281,6 +284,14 @@ func (o *option) makeView(t *eval.Thread) eval.Value {
 	b.Set("loc", eval.StringList(o.slot.loc...))
 	b.Set("name", eval.Str(showPath(o.slot.loc)))
 	b.Set("value", o.slot.value())
+	lazy("valueMeta", func(t *eval.Thread) eval.Value {
+		if len(o.slot.won.get(t).defs) == 0 {
+			if _, ok := o.slot.merging(t).nothing(o.merged.get(t).typ, o.slot.loc); !ok {
+				return eval.NewAttrs(0).Done()
+			}
+		}
+		return o.slot.sys.valueMeta(t, o.inner.get(t))
+	})
 	lazy("type", func(t *eval.Thread) eval.Value { return o.slot.sys.viewOf(o.merged.get(t).typ) })
 	lazy("isDefined", func(t *eval.Thread) eval.Value { return eval.Bool(len(o.slot.won.get(t).defs) > 0) })
 	lazy("highestPrio", func(t *eval.Thread) eval.Value { return eval.MakeInt(int64(o.slot.won.get(t).prio)) })
@@ -300,15 +311,23 @@ func (o *option) makeView(t *eval.Thread) eval.Value {
 		return eval.NewAttrs(2).Set("file", file(d)).Set("value", d.val).Done()
 	}))
 	var files, places []eval.Value
-	for _, d := range o.decls {
-		f := d.file
+	add := func(f string, pos Pos) {
 		if f == "" {
 			f = "<unknown-file>"
 		}
 		files = append(files, eval.Str(f))
-		line, col := d.pos.LineCol()
-		places = append(places, eval.NewAttrs(3).Set("file", eval.Str(f)).
-			Set("line", eval.MakeInt(int64(line))).Set("column", eval.MakeInt(int64(col))).Done())
+		line, col := eval.Value(eval.Null{}), eval.Value(eval.Null{}) // of a computed declaration
+		if pos.IsValid() {
+			l, c := pos.LineCol()
+			line, col = eval.MakeInt(int64(l)), eval.MakeInt(int64(c))
+		}
+		places = append(places, eval.NewAttrs(3).Set("file", eval.Str(f)).Set("line", line).Set("column", col).Done())
+	}
+	for _, d := range o.decls {
+		add(d.file, d.pos)
+	}
+	for _, d := range o.below {
+		add(d.file, d.pos)
 	}
 	b.Set("declarations", eval.NewList(files...))
 	b.Set("declarationPositions", eval.NewList(places...))

@@ -21,7 +21,7 @@ func TestAgreesWithNixpkgs(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no expressions to evaluate: %v", err)
 	}
-	for _, file := range append(files, "testdata/merge.nix", "testdata/modules.nix", "testdata/types.nix") {
+	for _, file := range append(files, "testdata/merge.nix", "testdata/modules.nix", "testdata/types.nix", "testdata/parts.nix") {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".nix"), func(t *testing.T) {
 			want := map[string]any{}
 			if err := json.Unmarshal([]byte(readFile(t, strings.TrimSuffix(file, ".nix")+".golden")), &want); err != nil {

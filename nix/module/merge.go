@@ -245,7 +245,8 @@ type result struct {
 	elems   []*slot    // of a list or a set
 	names   []string   // of a set: parallel to elems, sorted
 	isList  bool
-	applied bool // val is what the option's apply made of it
+	applied bool       // val is what the option's apply made of it
+	meta    eval.Value // what a type of Nix says of the value; nil: nothing
 }
 
 func (r *result) elem(name string) *slot {
@@ -325,7 +326,7 @@ func (m *merging) mergeChecked(typ *typeInfo, loc []string, defs []def) result {
 }
 
 func (m *merging) wrongType(typ *typeInfo, loc []string, d def) *Error {
-	e := errorf(loc, d.place(), "a definition for option %s is not of type `%s': %s", quotePath(loc), typ.text(maxShown), m.show(d.val))
+	e := errorf(loc, d.place(), "a definition for option %s is not of type `%s': %s", quotePath(loc), typ, m.show(d.val))
 	e.Wants, e.Got = typ.plain(maxShown), m.show(d.val)
 	e.Hint = m.cure(typ, d.val)
 	return e
@@ -434,7 +435,9 @@ func (m *merging) conflict(loc []string, defs []def, why string) *Error {
 // nothing returns the value of an option without assignments, for the types that have
 // one: an empty list or set, null, the defaults of a submodule.
 func (m *merging) nothing(typ *typeInfo, loc []string) (result, bool) {
-	typ = typ.real()
+	if typ = typ.real(); typ.name == "coercedTo" {
+		return m.nothing(typ.elems[1], loc)
+	}
 	if typ.sub != nil {
 		return typ.merge(m, loc, nil), true
 	}

@@ -12,7 +12,7 @@ import (
 func (t *typeInfo) plain(depth int) string {
 	t = t.real()
 	if depth == 0 {
-		return t.text(0)
+		return t.text(shown{})
 	}
 	inner := func(i int) string { return t.elems[i].plain(depth - 1) }
 	switch t.name {
@@ -62,11 +62,11 @@ func (t *typeInfo) plain(depth int) string {
 	case "attrsOf", "lazyAttrsOf":
 		return "a set { NAME = …; } of " + strings.TrimPrefix(strings.TrimPrefix(inner(0), "a "), "of ")
 	case "enum":
-		text, one := strings.CutSuffix(t.text(depth), " (singular enum)")
+		text, one := strings.CutSuffix(t.text(shown{depth: depth}), " (singular enum)")
 		if one {
 			text = strings.TrimPrefix(text, "value ")
 		}
 		return text
 	}
-	return "of type " + t.text(depth)
+	return "of type " + t.text(shown{depth: depth})
 }

@@ -17,16 +17,17 @@ type System struct {
 	// builtins.import.
 	Import func(t *eval.Thread, path string) eval.Value
 
-	lib      *eval.Thunk
-	internal Options                   // of every evaluation
-	views    map[*typeInfo]*eval.Attrs // the view of each type
-	natives  map[*eval.Attrs]*typeInfo // by view, so that each is taken apart once
-	plans    map[*submodule]*plan      // of submodules that only Go declares
+	lib         *eval.Thunk
+	internal    Options                   // of every evaluation
+	internalTop Options                   // of one that is no submodule
+	views       map[*typeInfo]*eval.Attrs // the view of each type
+	natives     map[*eval.Attrs]*typeInfo // by view, so that each is taken apart once
+	plans       map[*submodule]*plan      // of submodules that only Go declares
 }
 
 // NewSystem returns the module system of an evaluator.
 func NewSystem(ev *eval.Evaluator) *System {
-	s := &System{ev: ev, internal: internalOptions(), views: map[*typeInfo]*eval.Attrs{}, natives: map[*eval.Attrs]*typeInfo{}, plans: map[*submodule]*plan{}}
+	s := &System{ev: ev, internal: internalOptions(false), internalTop: internalOptions(true), views: map[*typeInfo]*eval.Attrs{}, natives: map[*eval.Attrs]*typeInfo{}, plans: map[*submodule]*plan{}}
 	s.lib = eval.Lazy(s.loadLib)
 	return s
 }
@@ -255,62 +256,7 @@ func (s *System) primitives() eval.Value {
 		Set("types", eval.Lazy(s.typeLib)).
 		Set("evalModules", eval.Func("evalModules", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
 			set := t.Attrs(args[0])
-			return s.evalModules(t, set, nil)
-		})).Done()
-}
-
-// evalModules implements lib.evalModules; more are the modules of extendModules.
-func (s *System) evalModules(t *eval.Thread, set *eval.Attrs, more []eval.Value) eval.Value {
-	var prefix []string
-	if v, ok := set.Get("prefix"); ok {
-		for _, e := range t.List(v).Elems() {
-			prefix = append(prefix, t.Text(e))
-		}
-	}
-	tr := s.newTree(prefix, s.specialArgs(t, set))
-	class := eval.Value(eval.Null{})
-	if v, ok := t.Lookup(set, "class"); ok && v.Type() == eval.TypeString {
-		class, tr.class = v, t.Text(v)
-	}
-	var all []eval.Value
-	if v, ok := set.Get("modules"); ok {
-		all = append(all, t.List(v).Elems()...)
-	}
-	all = append(all, more...)
-	for _, v := range all {
-		tr.sources = append(tr.sources, Module{def: &def{val: v, pos: set.Pos("modules")}})
-	}
-	if v, ok := set.Get("args"); ok { // the old name of _module.args
-		tr.sources = append(tr.sources, AsConfig(eval.NewAttrs(1).Set("_module", eval.NewAttrs(1).Set("args", v).Done()).Done(), set.Pos("args"), ""))
-	}
-	return eval.NewAttrs(8).
-		Set("_type", eval.Str("configuration")).
-		Set("config", &tr.checked).
-		Set("options", &tr.optionsValue).
-		Set("class", class).
-		Set("_module", eval.Lazy(func(t *eval.Thread) eval.Value { return t.Select(&tr.config, "_module") })).
-		Set("type", eval.Lazy(func(t *eval.Thread) eval.Value {
-			return s.viewOf(submoduleType(&submodule{modules: tr.sources, args: tr.args, desc: "submodule"}))
-		})).
-		Set("extendModules", eval.Func("extendModules", 1, func(t *eval.Thread, args []eval.Value) eval.Value {
-			ext := t.Attrs(args[0])
-			merged := set
-			var modules []eval.Value
-			modules = append(modules, more...)
-			if v, ok := ext.Get("modules"); ok {
-				modules = append(modules, t.List(v).Elems()...)
-			}
-			if v, ok := ext.Get("specialArgs"); ok {
-				old := eval.Value(eval.NewAttrs(0).Done())
-				if o, ok := set.Get("specialArgs"); ok {
-					old = o
-				}
-				merged = merged.Update(eval.NewAttrs(1).Set("specialArgs", t.Attrs(old).Update(t.Attrs(v))).Done())
-			}
-			if v, ok := ext.Get("prefix"); ok {
-				merged = merged.Update(eval.NewAttrs(1).Set("prefix", v).Done())
-			}
-			return s.evalModules(t, merged, modules)
+			return s.evalModules(t, set)
 		})).Done()
 }
 

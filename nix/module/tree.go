@@ -16,10 +16,11 @@ type tree struct {
 	loc     []string
 	args    map[string]eval.Value // the special arguments
 	sources []Module
-	sub     *submodule // of a submodule
-	class   string     // of modules, "" for any
-	name    string     // of a submodule, the attribute that it is assigned to; else ""
-	place   Pos        // of a submodule, where it is assigned
+	sub     *submodule  // of a submodule
+	class   string      // of modules, "" for any
+	name    string      // of a submodule, the attribute that it is assigned to; else ""
+	place   Pos         // of a submodule, where it is assigned
+	common  *eval.Attrs // see commonArgs
 
 	mods         once[[]*mod]
 	root         once[*level]
@@ -67,6 +68,7 @@ func (tr *tree) merging(t *eval.Thread) *merging { return &merging{t, tr.sys, tr
 // A declSet is the options that one module declares, or some of them.
 type declSet struct {
 	file      string
+	pos       Pos // of options below another option
 	goOptions Options
 	nix       *eval.Attrs
 }
@@ -223,7 +225,7 @@ func (l *level) resolve(t *eval.Thread, i int) *entry {
 		case property(t, set) == "option":
 			options = append(options, decl{file: d.file, pos: d.pos, nix: set})
 		default:
-			groups = append(groups, declSet{file: d.file, nix: set})
+			groups = append(groups, declSet{file: d.file, pos: d.pos, nix: set})
 		}
 	}
 	if options != nil { // groups belong to the option's submodule

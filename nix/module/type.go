@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"nix2gpu/nix/eval"
@@ -21,11 +22,11 @@ type Type interface {
 type typeInfo struct {
 	name string // as in lib.types
 	desc string
-	// describe returns the description of a type that contains others; depth limits it,
-	// since a type may contain itself.
-	describe func(depth int) string
-	// compound says that the description needs parentheses inside another.
-	compound bool
+	// describe returns the description of a type that contains others.
+	describe func(d shown) string
+	// class says how the description reads inside another: as one of the class… words, "" for
+	// one that always stands in parentheses there. nil: a noun.
+	class *string
 	// later returns the type that this one stands for: in Nix, the argument of a type
 	// is not evaluated before it is needed.
 	later func() *typeInfo
@@ -52,10 +53,17 @@ type typeInfo struct {
 	static      []eval.Value // of a deferred module, the modules in front
 }
 
-// maxShown limits how deep descriptions of types go.
+// maxShown limits how deep descriptions of types go, since a type may contain itself.
 const maxShown = 6
 
-func (t *typeInfo) String() string  { return t.text(maxShown) }
+// A shown says how to describe a type: depth counts down, and of, if any, returns what to
+// say of a submodule that has a freeform type.
+type shown struct {
+	depth int
+	of    func(t *typeInfo) string
+}
+
+func (t *typeInfo) String() string  { return t.text(shown{depth: maxShown}) }
 func (t *typeInfo) info() *typeInfo { return t }
 
 // real returns the type that t stands for, mostly t itself.
@@ -67,24 +75,70 @@ func (t *typeInfo) real() *typeInfo {
 }
 
 // text returns the description of t.
-func (t *typeInfo) text(depth int) string {
+func (t *typeInfo) text(d shown) string {
 	t = t.real()
 	switch {
+	case t.sub != nil && d.of != nil && d.depth > 0 && t.desc == "submodule":
+		if text := d.of(t); text != "" {
+			return text
+		}
+		return t.desc
 	case t.describe == nil:
 		return t.desc
-	case depth == 0:
+	case d.depth == 0:
 		return "…"
 	}
-	return t.describe(depth - 1)
+	d.depth--
+	return t.describe(d)
 }
 
-// inner returns the description of t as a part of another one.
-func (t *typeInfo) inner(depth int) string {
+// The classes of descriptions, in nixpkgs' words.
+const (
+	classNoun        = "noun"
+	classComposite   = "composite"            // list of string
+	classConjunction = "conjunction"          // string or integer
+	classClause      = "nonRestrictiveClause" // integer, meaning >=0
+)
+
+// phrase returns the description of t as a part of another one: in parentheses, unless
+// its class is one of bare.
+func (t *typeInfo) phrase(d shown, bare ...string) string {
 	t = t.real()
-	if t.compound {
-		return "(" + t.text(depth) + ")"
+	if slices.Contains(bare, t.descriptionClass()) {
+		return t.text(d)
 	}
-	return t.text(depth)
+	return "(" + t.text(d) + ")"
+}
+
+// inner is phrase behind "of".
+func (t *typeInfo) inner(d shown) string { return t.phrase(d, classNoun, classComposite) }
+
+// descriptionClass returns the class of t's description.
+func (t *typeInfo) descriptionClass() string {
+	if t.class != nil {
+		return *t.class
+	}
+	switch t.name {
+	case "listOf", "nonEmptyListOf", "attrsOf", "lazyAttrsOf", "functionTo":
+		return classComposite
+	case "nullOr", "either", "number", "numbersBetween", "json", "toml":
+		return classConjunction
+	case "enum":
+		if len(t.enum) > 1 {
+			return classConjunction
+		}
+	case "submodule", "attrs", "coercedTo":
+		return ""
+	case "numbersNonnegative", "numbersPositive":
+		return classClause
+	case "intBetween":
+		if t.high == math.MaxInt64 {
+			return classClause
+		}
+	case "unique":
+		return t.elems[0].real().descriptionClass()
+	}
+	return classNoun
 }
 
 // simple returns a type of single values: several definitions must be equal.
@@ -98,8 +152,8 @@ var (
 	// sets merged, and equal values are one. All others conflict.
 	Unspecified Type = &typeInfo{name: "unspecified", desc: "unspecified value", check: isAny, merge: mergeLoose}
 	// Anything accepts any value; sets are merged recursively, lists are joined, equal
-	// values are one.
-	Anything Type = anything()
+	// values are one. In lib.types, only equal lists are one.
+	Anything Type = anything(true)
 	// Raw accepts one value of any shape and evaluates nothing in it.
 	Raw Type = &typeInfo{name: "raw", desc: "raw value", check: isAny, merge: mergeOne}
 
@@ -154,7 +208,7 @@ func text(ok func(s string) bool) func(*merging, eval.Value) bool {
 }
 
 func number(name, desc string, ok func(f float64) bool) *typeInfo {
-	t := simple(name, desc, func(_ *merging, v eval.Value) bool {
+	return simple(name, desc, func(_ *merging, v eval.Value) bool {
 		switch v := v.(type) {
 		case eval.Int:
 			return ok(float64(v))
@@ -163,8 +217,6 @@ func number(name, desc string, ok func(f float64) bool) *typeInfo {
 		}
 		return false
 	})
-	t.compound = true
-	return t
 }
 
 // boolByOr returns a type that is true if any definition is.
@@ -231,7 +283,7 @@ func pathWith(inStore, absolute *bool) *typeInfo {
 		if _, isText := v.(*eval.String); inStore != nil && !*inStore && !isText {
 			return false // it could be copied into the store later
 		}
-		return (absolute == nil || *absolute == strings.HasPrefix(text, "/")) && (inStore == nil || *inStore == isStorePath(text))
+		return (absolute == nil || *absolute == strings.HasPrefix(text, "/")) && (inStore == nil || *inStore == isInStore(text))
 	})
 }
 
@@ -254,8 +306,23 @@ func isPackage(m *merging, v eval.Value) bool {
 	return false
 }
 
+// isStorePath reports whether a path is in the folder of Nix's store, or where our packages
+// are.
 func isStorePath(s string) bool {
 	return strings.HasPrefix(s, "/nix/store/") || strings.HasPrefix(s, "/nix2gpu/")
+}
+
+// hashLength is the length of the hash that begins a name in Nix's store.
+const hashLength = 32
+
+// isInStore reports whether a path is that of an object in the store, or of a file in one,
+// by its name: not /nix/store/.links.
+func isInStore(s string) bool {
+	if name, ok := strings.CutPrefix(s, "/nix/store/"); ok {
+		name, _, _ = strings.Cut(name, "/")
+		return len(name) > hashLength+1 && name[hashLength] == '-'
+	}
+	return isStorePath(s)
 }
 
 func isOptionType(m *merging, v eval.Value) bool { return property(m.t, v) == "option-type" }
@@ -352,7 +419,7 @@ func enum(values []eval.Value, shown []string) *typeInfo {
 		}
 		return false
 	})
-	t.compound, t.enum = true, values
+	t.enum = values
 	return t
 }
 
@@ -429,28 +496,28 @@ func mergeLoose(m *merging, loc []string, defs []def) result {
 	return mergeEqual(m, loc, defs)
 }
 
-func anything() *typeInfo {
-	return &typeInfo{name: "anything", desc: "anything", check: isAny, merge: mergeAnything}
-}
-
-// mergeAnything merges by the shape of the values.
-func mergeAnything(m *merging, loc []string, defs []def) result {
-	switch {
-	case allOf[*eval.Attrs](defs) && !m.t.IsDerivation(defs[0].val):
-		return LazyAttrsOf(anything()).info().merge(m, loc, defs)
-	case len(defs) > 1 && allOf[*eval.List](defs):
-		return mergeLoose(m, loc, defs)
-	case len(defs) > 1 && allFuncs(defs):
-		return FunctionTo(anything()).info().merge(m, loc, defs)
+// anything returns a type that merges by the shape of the values.
+func anything(joinLists bool) *typeInfo {
+	t := &typeInfo{name: "anything", desc: "anything", check: isAny}
+	t.merge = func(m *merging, loc []string, defs []def) result {
+		switch {
+		case allOf[*eval.Attrs](defs) && !m.t.IsDerivation(defs[0].val):
+			return LazyAttrsOf(t).info().merge(m, loc, defs)
+		case joinLists && len(defs) > 1 && allOf[*eval.List](defs):
+			return mergeLoose(m, loc, defs)
+		case len(defs) > 1 && allFuncs(defs):
+			return FunctionTo(t).info().merge(m, loc, defs)
+		}
+		return mergeEqual(m, loc, defs)
 	}
-	return mergeEqual(m, loc, defs)
+	return t
 }
 
 // mergeOptionTypes joins types, as several declarations of one option do.
 func mergeOptionTypes(m *merging, loc []string, defs []def) result {
-	typ := m.sys.typeOf(m.t, defs[0].val)
+	typ := m.sys.typeOf(m.t, defs[0].val).located(defs[0].file)
 	for _, d := range defs[1:] {
-		joined := m.sys.join(m.t, typ, m.sys.typeOf(m.t, d.val))
+		joined := m.sys.join(m.t, typ, m.sys.typeOf(m.t, d.val).located(d.file))
 		if joined == nil {
 			m.fail(m.conflict(loc, defs, "has types that do not fit together"))
 		}

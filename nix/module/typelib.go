@@ -8,7 +8,7 @@ import (
 
 // plainTypes are the types without parameters, by their names in lib.types.
 var plainTypes = map[string]Type{
-	"unspecified": Unspecified, "anything": Anything, "raw": Raw,
+	"unspecified": Unspecified, "anything": anything(false), "raw": Raw,
 	"bool": Bool, "int": Int, "float": Float, "number": Number, "port": Port,
 	"str": String, "nonEmptyStr": NonEmptyString, "singleLineStr": SingleLineString,
 	"lines": Lines, "commas": Commas, "envVar": EnvVar,
@@ -57,7 +57,9 @@ func (s *System) typeLib(*eval.Thread) eval.Value {
 		}
 		t := attrsOf(typ(m, m.attr(m.t.Attrs(args[0]), "elemType", def{})), lazy)
 		if v, ok := m.t.Lookup(args[0], "placeholder"); ok {
-			t.placeholder = m.t.Text(v)
+			if t.placeholder = m.t.Text(v); t.placeholder == "name" {
+				t.placeholder = "" // as attrsOf
+			}
 		}
 		return t
 	})

@@ -68,7 +68,7 @@ func TestTypes(t *testing.T) {
 		"coerced in vain":        {length, []string{`""`}, nil, "`o': must not be empty"},
 		"neither":                {length, []string{"true"}, nil, "signed integer or string convertible to it"},
 		"a list with elements":   {module.NonEmptyListOf(module.Int), []string{"[ 1 ]"}, []any{int64(1)}, ""},
-		"a list without":         {module.NonEmptyListOf(module.Int), []string{"[ ]"}, nil, "non-empty list of signed integer"},
+		"a list without":         {module.NonEmptyListOf(module.Int), []string{"[ ]"}, nil, "non-empty (list of signed integer)"},
 		"a list of another type": {module.NonEmptyListOf(module.Int), []string{`[ "x" ]`}, nil, "`o[0]' is not of type `signed integer'"},
 		"no list":                {module.ListOf(module.Int), []string{"1"}, nil, "hint: write [ 1 ]"},
 		"once":                   {module.Uniq(module.ListOf(module.Int)), []string{"[ 1 ]"}, []any{int64(1)}, ""},

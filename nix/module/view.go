@@ -3,7 +3,6 @@ package module
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,19 +33,33 @@ func (s *System) viewOf(typ *typeInfo) *eval.Attrs {
 		Set("_type", eval.Str("option-type")).
 		Set("name", eval.Str(typ.nixName())).
 		Set("description", eval.Lazy(func(t *eval.Thread) eval.Value {
-			if free := s.freeOf(t, typ); free != nil && typ.desc == "submodule" {
-				return eval.Str("open submodule of " + free.inner(maxShown))
+			d := shown{depth: maxShown}
+			d.of = func(sub *typeInfo) string {
+				if d.depth == 0 {
+					return ""
+				}
+				d.depth-- // for all of the description
+				if free := s.freeOf(t, sub); free != nil {
+					return "open submodule of " + free.inner(d)
+				}
+				return ""
 			}
-			return eval.Str(typ.text(maxShown))
+			return eval.Str(typ.text(d))
 		})).
-		Set("descriptionClass", typ.class()).
+		Set("descriptionClass", classValue(typ.descriptionClass())).
 		Set("deprecationMessage", eval.Null{}).
 		Set("check", fn("check", 1, func(m *merging, args []eval.Value) eval.Value {
 			return eval.Bool(typ.check(m, m.t.Force(args[0])))
 		})).
-		Set("merge", fn("merge", 2, func(m *merging, args []eval.Value) eval.Value {
-			return typ.merge(m, m.locOf(args[0]), m.defsOf(args[1])).val
-		})).
+		Set("merge", eval.NewAttrs(2).
+			Set("__functor", fn("merge", 3, func(m *merging, args []eval.Value) eval.Value {
+				return typ.merge(m, m.locOf(args[1]), m.defsOf(args[2])).val
+			})).
+			Set("v2", fn("merge.v2", 1, func(m *merging, args []eval.Value) eval.Value {
+				set := m.t.Attrs(args[0])
+				r := typ.merge(m, m.locOf(m.attr(set, "loc", def{})), m.defsOf(m.attr(set, "defs", def{})))
+				return eval.NewAttrs(3).Set("headError", eval.Null{}).Set("value", r.val).Set("valueMeta", s.valueMeta(m.t, r)).Done()
+			})).Done()).
 		Set("getSubOptions", fn("getSubOptions", 1, func(m *merging, args []eval.Value) eval.Value {
 			return typ.subOptions(m, m.locOf(args[0]))
 		})).
@@ -78,11 +91,13 @@ func (s *System) viewOf(typ *typeInfo) *eval.Attrs {
 			}
 			return eval.Null{}
 		}))
-	empty := eval.NewAttrs(1)
-	if typ.empty != nil {
-		empty.Set("value", typ.empty)
-	}
-	b.Set("emptyValue", empty.Done())
+	b.Set("emptyValue", eval.Lazy(func(t *eval.Thread) eval.Value {
+		empty := eval.NewAttrs(1)
+		if v := s.emptyValue(typ); v != nil {
+			empty.Set("value", v)
+		}
+		return empty.Done()
+	}))
 	native := &eval.Opaque{Kind: "type", Go: typ}
 	b.Set("__native", native)
 	nested := eval.NewAttrs(2)
@@ -157,6 +172,9 @@ func (s *System) changed(t *eval.Thread, view *eval.Attrs, typ *typeInfo) *typeI
 	if v, ok := differs("description"); ok {
 		out.desc, out.describe = t.Text(v), nil
 	}
+	if v, ok := differs("descriptionClass"); ok {
+		out.class = classOf(t, v)
+	}
 	if v, ok := differs("emptyValue"); ok {
 		out.empty, _ = t.Attrs(v).Get("value")
 	}
@@ -173,6 +191,8 @@ func (s *System) foreign(t *eval.Thread, view *eval.Attrs) *typeInfo {
 	if v, ok := t.Lookup(view, "description"); ok && v.Type() == eval.TypeString {
 		out.desc = t.Text(v)
 	}
+	class, _ := view.Get("descriptionClass")
+	out.class = classOf(t, class)
 	if v, ok := view.Get("check"); ok {
 		out.check = callCheck(v)
 	}
@@ -210,7 +230,18 @@ func callMerge(fn eval.Value) func(m *merging, loc []string, defs []def) result 
 		for i, d := range defs {
 			all[i] = eval.NewAttrs(2).SetAt("file", eval.Str(d.source()), d.pos).SetAt("value", d.val, d.pos).Done()
 		}
-		return result{val: m.t.Call(fn, eval.StringList(loc...), eval.NewList(all...))}
+		at, list := eval.StringList(loc...), eval.NewList(all...)
+		v2, ok := m.t.Lookup(fn, "v2")
+		if !ok {
+			return result{val: m.t.Call(fn, at, list)}
+		}
+		merged := m.t.Call(v2, eval.NewAttrs(2).Set("loc", at).Set("defs", list).Done())
+		if message, ok := m.t.Lookup(merged, "headError", "message"); ok {
+			m.fail(errorf(loc, firstPlace(defs), "%s: %s", quotePath(loc), m.t.Text(message)))
+		}
+		r := result{val: m.t.Select(merged, "value")}
+		r.meta, _ = m.t.Lookup(merged, "valueMeta")
+		return r
 	}
 }
 
@@ -246,6 +277,8 @@ func (m *merging) defsOf(v eval.Value) []def {
 func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
 	a, b = a.real(), b.real()
 	switch {
+	case a.name == "coercedTo": // what is converted could mean another thing for each
+		return nil
 	case a == b:
 		return a
 	case a.view != nil || b.view != nil:
@@ -287,8 +320,13 @@ func (s *System) join(t *eval.Thread, a, b *typeInfo) *typeInfo {
 				return nil
 			}
 		}
-		return a.with(elems)
-	case a.text(maxShown) != b.text(maxShown):
+		joined := a.with(elems)
+		joined.placeholder = cmp.Or(a.placeholder, b.placeholder)
+		if b.placeholder != "" && joined.placeholder != b.placeholder {
+			return nil
+		}
+		return joined
+	case a.String() != b.String():
 		return nil
 	}
 	return a
@@ -329,9 +367,57 @@ func (s *System) enumOf(t *eval.Thread, values []eval.Value) *typeInfo {
 	m := &merging{t: t, sys: s}
 	shown := make([]string, len(values))
 	for i, v := range values {
-		shown[i] = m.show(v)
+		switch v := t.Force(v).(type) {
+		case *eval.String, eval.Int, eval.Bool:
+			shown[i] = m.show(v)
+		default:
+			shown[i] = "<" + v.Type().String() + ">"
+		}
 	}
 	return enum(values, shown)
+}
+
+// located returns the type with a name for the modules in it that have none: the file of
+// the option's declaration.
+func (t *typeInfo) located(file string) *typeInfo {
+	sub := t.findSub()
+	if sub == nil || t.real().view != nil || file == "" || !slices.ContainsFunc(sub.modules, Module.isAnonymous) {
+		return t
+	}
+	return t.withSub(func(sub submodule) *submodule {
+		sub.modules = slices.Clone(sub.modules)
+		for i := range sub.modules {
+			if m := &sub.modules[i]; m.isAnonymous() {
+				m.file = file
+			}
+		}
+		return &sub
+	})
+}
+
+// isAnonymous reports whether a module is a value of Nix that is in no file as far as known.
+func (m Module) isAnonymous() bool { return m.value != nil && m.file == "" }
+
+// withSub returns the type with another submodule, where findSub finds it.
+func (t *typeInfo) withSub(change func(sub submodule) *submodule) *typeInfo {
+	t = t.real()
+	if t.sub != nil {
+		return submoduleType(change(*t.sub))
+	}
+	out := t.with([]*typeInfo{t.elems[0].withSub(change)})
+	out.placeholder = t.placeholder
+	return out
+}
+
+// emptyValue returns the value without definitions, as Nix sees it; nil if there is none.
+func (s *System) emptyValue(t *typeInfo) eval.Value {
+	switch t = t.real(); {
+	case t.name == "coercedTo":
+		return s.emptyValue(t.elems[1])
+	case t.sub != nil:
+		return &t.sub.evaluate(s, nil, nil, nil).checked
+	}
+	return t.empty
 }
 
 // findSub returns the submodule that options below an option of this type belong to.
@@ -348,16 +434,13 @@ func (t *typeInfo) findSub() *submodule {
 
 // substitute returns the type with other modules in its submodule.
 func (t *typeInfo) substitute(modules []eval.Value) *typeInfo {
-	t = t.real()
-	if t.sub != nil {
-		sub := *t.sub
+	return t.withSub(func(sub submodule) *submodule {
 		sub.modules = nil
 		for _, v := range modules {
 			sub.modules = append(sub.modules, FromValue(v, ""))
 		}
-		return submoduleType(&sub)
-	}
-	return t.with([]*typeInfo{t.elems[0].substitute(modules)})
+		return &sub
+	})
 }
 
 // moduleValues returns those modules of a submodule that are values.
@@ -381,13 +464,22 @@ func (t *typeInfo) subOptions(m *merging, loc []string) eval.Value {
 	t = t.real()
 	switch {
 	case t.sub != nil:
-		return &t.sub.evaluate(m.sys, m.args, loc, nil).optionsValue
+		tr := t.sub.evaluate(m.sys, m.args, loc, nil)
+		set := m.t.Attrs(&tr.optionsValue)
+		if free := m.sys.freeOf(m.t, t); free != nil {
+			set = set.Update(eval.NewAttrs(1).Set("_freeformOptions", eval.Lazy(func(t *eval.Thread) eval.Value {
+				return free.subOptions(&merging{t, m.sys, m.args}, loc)
+			})).Done())
+		}
+		return set
 	case t.view != nil:
 		if fn, ok := t.view.Get("getSubOptions"); ok {
 			return m.t.Call(fn, eval.StringList(loc...))
 		}
 	case t.name == "attrsOf" || t.name == "lazyAttrsOf":
 		return t.elems[0].subOptions(m, append(loc[:len(loc):len(loc)], "<"+cmp.Or(t.placeholder, "name")+">"))
+	case t.name == "functionTo":
+		return t.elems[0].subOptions(m, append(loc[:len(loc):len(loc)], "<function body>"))
 	case t.name == "deferredModule":
 		static := &submodule{}
 		for _, v := range t.static {
@@ -442,27 +534,20 @@ func (s *System) freeOf(t *eval.Thread, typ *typeInfo) (free *typeInfo) {
 	return free
 }
 
-// class returns how the type's description reads inside another one.
-func (t *typeInfo) class() eval.Value {
-	switch t.name {
-	case "listOf", "nonEmptyListOf", "attrsOf", "lazyAttrsOf", "functionTo":
-		return eval.Str("composite")
-	case "nullOr", "either", "number":
-		return eval.Str("conjunction")
-	case "enum":
-		if len(t.enum) > 1 {
-			return eval.Str("conjunction")
-		}
-	case "submodule", "attrs", "coercedTo":
+// classValue is a class of descriptions in Nix, and classOf its inverse.
+func classValue(class string) eval.Value {
+	if class == "" {
 		return eval.Null{}
-	case "numbersNonnegative", "numbersPositive":
-		return eval.Str("nonRestrictiveClause")
-	case "intBetween":
-		if t.high == math.MaxInt64 {
-			return eval.Str("nonRestrictiveClause")
-		}
-	case "unique":
-		return t.elems[0].real().class()
 	}
-	return eval.Str("noun")
+	return eval.Str(class)
+}
+
+func classOf(t *eval.Thread, v eval.Value) *string {
+	if v == nil {
+		return new("")
+	}
+	if s, ok := t.Force(v).(*eval.String); ok {
+		return new(s.Text())
+	}
+	return new("")
 }
