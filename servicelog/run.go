@@ -17,7 +17,10 @@ const (
 	// way round, since the buffers of all don't fit into the processor's cache.
 	readSize  = 64 << 10
 	floodSize = 128 << 10
-	pipeSize  = 256 << 10 // bytes that a pipe should hold; the kernel may grant less
+	// pipeSize is how many bytes a pipe should hold whose writer is fast; the kernel may grant
+	// less. All pipes begin with what is usual: most stay empty, and a user without
+	// privileges may have few large ones.
+	pipeSize = 256 << 10
 	// batchSize bounds the records that are written at a time, in bytes. It is less than
 	// remindEvery, so that marks are less than two of these apart.
 	batchSize = 192 << 10
@@ -180,6 +183,7 @@ type pipe struct {
 	told      bool  // the poller has told of something before that
 	idle      bool  // nobody reads, since the pipe was empty, or has not begun
 	abandoned bool  // nothing more is to be read
+	widened   bool  // it was asked to hold pipeSize
 	taken     int64 // bytes that were read from the pipe
 	delivered int64 // how many of them are in the file and queued for stdout
 	ended     bool
@@ -212,7 +216,6 @@ func newPipe(r *Run, stream Stream) (*pipe, *os.File, error) {
 		unix.Close(fds[1])
 		return nil, nil, err
 	}
-	_, _ = unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize)
 	// Servers open /dev/stderr again, even after they have become another user.
 	_ = unix.Fchmod(fds[1], 0o666)
 	if s.hub.out != nil && !s.quiet {
@@ -360,6 +363,10 @@ func (p *pipe) take(buf []byte) (n int, end bool) {
 	}
 	n, end = fill(p.fd, buf)
 	p.taken += int64(n)
+	if n >= readSize/2 && !p.widened {
+		p.widened = true
+		_, _ = unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, pipeSize)
+	}
 	if n == 0 && !end {
 		p.idle = true
 		p.change.Broadcast()

@@ -45,6 +45,41 @@ func TestDrainDoesNotWaitForDescendants(t *testing.T) {
 	}
 }
 
+// A pipe is as large as others until somebody fills it.
+func TestPipeGrows(t *testing.T) {
+	h := openHub(t, servicelog.Options{Dir: t.TempDir()})
+	run, err := h.Source("a", "a", servicelog.SourceOptions{}).Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Started()
+	size := func(f *os.File) int {
+		n, err := unix.FcntlInt(f.Fd(), unix.F_GETPIPE_SZ, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	usual := size(run.Stdout)
+	fmt.Fprintln(run.Stdout, "a line")
+	if err := run.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := size(run.Stdout); n != usual || n > 64<<10 {
+		t.Errorf("after a line the pipe holds %d bytes, after none %d", n, usual)
+	}
+	flood := []byte(strings.Repeat("line\n", 10_000))
+	if !testkit.Eventually(func() bool { // the reader may come while little has been written
+		_, _ = run.Stdout.Write(flood)
+		return size(run.Stdout) > usual
+	}) {
+		t.Errorf("after a flood it still holds %d bytes", usual)
+	}
+	if n := size(run.Stderr); n != usual {
+		t.Errorf("the other one holds %d bytes, want %d", n, usual)
+	}
+}
+
 // TestCloseDrainsAll ends the hub when the pipes of many runs are full.
 func TestCloseDrainsAll(t *testing.T) {
 	var out testkit.Buffer
