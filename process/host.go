@@ -112,6 +112,7 @@ type Host struct {
 	mu        sync.Mutex       // guards all below; it is held while reaping, so that pids stay valid under it
 	procs     map[int]*Process // by pid, from the fork until the leader is reaped
 	forking   int              // forks whose pid is not in procs yet
+	passed    bool             // the reaper has looked meanwhile, and may have overlooked one of them
 	held      int              // leaders that are kept as zombies
 	launching int              // live leaders of mode Daemon
 	roots     map[int]*Process // daemons, by the pids of their roots

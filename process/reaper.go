@@ -36,6 +36,8 @@ func (h *Host) again() {
 func (h *Host) reap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// It may be a service that has died before Start could note its pid.
+	h.passed = h.passed || h.forking > 0
 	for h.held == 0 && h.launching == 0 {
 		pid, exit, ok := peek(unix.P_ALL, 0)
 		if !ok {
@@ -46,9 +48,8 @@ func (h *Host) reap() {
 			continue
 		}
 		if h.forking > 0 {
-			// It may be a service that has died before Start could note its pid, or the
-			// child of an exec that has failed, for which ForkExec waits itself. Whoever
-			// is forking asks for another pass.
+			// It may be such a service, or the child of an exec that has failed, for
+			// which ForkExec waits itself. Whoever is forking asks for another pass.
 			break
 		}
 		if !h.reapOrphan(pid) {

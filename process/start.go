@@ -112,8 +112,12 @@ func (h *Host) fork(thread *forker, req *forkRequest, p *Process, spec *Spec) er
 			}
 			h.noteStart(p, spec, req)
 		}
+		passed := h.passed
+		h.passed = h.passed && h.forking > 0
 		h.mu.Unlock()
-		h.again() // for children that the reaper has left alone meanwhile
+		if passed { // and not each time, since the kernel then looks through all that live
+			h.again()
+		}
 		if err != unix.ETXTBSY || try == 20 {
 			return err
 		}
