@@ -237,9 +237,37 @@ func plainString(data []byte) (s string, ok bool) {
 	return string(data[1:end]), true
 }
 
+// plainPlace returns the part that {"root": "/x"} and its like stand for, which are most,
+// again without a parser. ok is false if it takes one.
+func plainPlace(raw []byte) (p Part, ok bool) {
+	rest, ok := bytes.CutPrefix(raw, []byte(`{"`))
+	name, rest, cut := bytes.Cut(rest, []byte(`":`))
+	value, end := bytes.CutSuffix(rest, []byte("}"))
+	s, plain := plainString(value)
+	if !ok || !cut || !end || !plain {
+		return Part{}, false
+	}
+	switch string(name) {
+	case "root":
+		p.Root = &s
+	case "state":
+		p.State = &s
+	case "run":
+		p.Run = &s
+	case "file":
+		p.File = &s
+	default:
+		return Part{}, false
+	}
+	return p, true
+}
+
 func unmarshalPart(raw json.RawMessage) (Part, error) {
 	if s, ok := plainString(raw); ok {
 		return Part{Literal: s}, nil
+	}
+	if p, ok := plainPlace(raw); ok {
+		return p, nil
 	}
 	if len(raw) > 0 && raw[0] == '"' {
 		var s string

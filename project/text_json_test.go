@@ -3,6 +3,7 @@ package project_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"nix2gpu/project"
@@ -48,6 +49,31 @@ func TestStringsOfTexts(t *testing.T) {
 		}
 		if err := got.UnmarshalJSON([]byte(`[` + in + `,{"root":"/x"}]`)); err != nil || got[0].Literal != want {
 			t.Errorf("a part %q is %q, %v, want %q", in, got[0].Literal, err, want)
+		}
+		for _, place := range []func(*project.Part) **string{
+			func(p *project.Part) **string { return &p.Root }, func(p *project.Part) **string { return &p.State },
+			func(p *project.Part) **string { return &p.Run }, func(p *project.Part) **string { return &p.File },
+			func(p *project.Part) **string { return &p.Secret },
+		} {
+			var part project.Part
+			*place(&part) = &want
+			text, err := project.Text{part}.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range []string{string(text), strings.Replace(string(text), ":", " : ", 1)} {
+				if err := got.UnmarshalJSON([]byte(text)); err != nil || !reflect.DeepEqual(got, project.Text{part}) {
+					t.Errorf("%s is %#v, %v", text, got, err)
+				}
+			}
+		}
+	}
+	for _, in := range []string{`[{"root":"/x","run":"/y"}]`, `[{"rot":"/x"}]`, `[{"root":"/x"]`, `[{"root":"/x}]`, `[{"root":}]`, `[{}]`} {
+		var got project.Text
+		if err := got.UnmarshalJSON([]byte(in)); err == nil && in != `[{"root":"/x","run":"/y"}]` {
+			t.Errorf("%s is %#v, want an error", in, got)
+		} else if err == nil && (got[0].Root == nil || got[0].Run == nil) {
+			t.Errorf("%s is %#v", in, got)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func keepProject(layout rundir.Layout, p *project.Project) func() error {
 		if kept {
 			return nil
 		}
-		data, err := p.Masked().Encode()
+		data, err := json.Marshal(p.Masked()) // not indented, as it is read by programs alone
 		if err == nil {
 			err = safefile.Replace(layout.Project, data, 0o600)
 		}

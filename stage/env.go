@@ -34,7 +34,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // the account, the environment files in their order, and the process's own. Later
 // ones win.
 func (s *Stage) env(p *project.Project, proc *project.Process, user *account, cwd string) (environment, error) {
-	env := environment{}
+	env := make(environment, len(s.environ)+len(proc.Env)+8)
 	for _, kv := range s.environ {
 		if k, v, ok := strings.Cut(kv, "="); ok && k != "" {
 			env[k] = v

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"debug/elf"
@@ -156,14 +155,19 @@ func checkInterpreter(name, path string) error {
 	if err != nil {
 		return nil // a program may be executable without being readable
 	}
-	f := os.NewFile(uintptr(fd), path)
-	defer f.Close()
+	defer unix.Close(fd)
 	head := make([]byte, 256)
-	n, _ := io.ReadFull(f, head) // a short file is not an error here
-	head = head[:n]
+	n, err := 0, error(unix.EINTR)
+	for err == unix.EINTR {
+		n, err = unix.Read(fd, head)
+	}
+	head = head[:max(0, n)]
 	switch {
 	case bytes.HasPrefix(head, []byte("#!")):
-		line, _ := bufio.NewReader(bytes.NewReader(head[2:])).ReadString('\n')
+		line := string(head[2:])
+		if end := strings.IndexByte(line, '\n'); end >= 0 {
+			line = line[:end+1]
+		}
 		words := strings.Fields(line)
 		if len(words) == 0 {
 			return nil
@@ -176,12 +180,32 @@ func checkInterpreter(name, path string) error {
 			return &Error{Kind: NoInterpreter, Msg: fmt.Sprintf("command %q needs interpreter %q, which does not exist", name, words[0]), cause: err}
 		}
 	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
-		return checkLoader(name, f, head)
+		return checkLoader(name, preadFile(fd), head)
 	default:
 		return &Error{Kind: NoFormat, Msg: fmt.Sprintf("command %q is neither a program nor a script that begins with \"#!\"", name),
 			Hint: "begin it with #!/bin/sh"}
 	}
 	return nil
+}
+
+// A preadFile is a descriptor that is read at offsets. It takes neither memory nor a
+// finalizer, as an *os.File does.
+type preadFile int
+
+func (fd preadFile) ReadAt(b []byte, off int64) (n int, err error) {
+	for n < len(b) {
+		m, err := unix.Pread(int(fd), b[n:], off+int64(n))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return n, err
+		case m == 0:
+			return n, io.EOF
+		default:
+			n += m
+		}
+	}
+	return n, nil
 }
 
 // checkLoader looks for the loader of a program that begins with head.
