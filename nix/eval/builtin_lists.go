@@ -25,11 +25,12 @@ func delayed(n int, thunk func(i int) Thunk) []Value {
 
 // entries returns f name value for each i below n, as thunks that the running builtin makes.
 func (t *Thread) entries(f Value, n int, at func(i int) (name string, val Value)) []Value {
-	code := &entryNode{t.site, Computed(f)}
+	code := &entryNode{site: t.site, fn: Computed(f)}
+	code.code = code
 	all := make([]entry, n)
 	return delayed(n, func(i int) Thunk {
 		all[i].name, all[i].val = at(i)
-		return Thunk{code: code, val: &all[i]}
+		return Thunk{code: &code.code, val: &all[i]}
 	})
 }
 
@@ -45,7 +46,9 @@ func (t *Thread) call2(fn, x, y Value) Value { return t.Force(t.call2At(fn, x, y
 
 func (t *Thread) call2At(fn, x, y Value, site node) Value {
 	if f, ok := fn.(*Lambda); ok && len(f.code.params) == 2 && f.bound == nil {
-		return t.run(f.code, newEnv2(f.env, x, y), site)
+		e := f.code.newEnv(f.env)
+		*e.slot(0), *e.slot(1) = x, y
+		return t.run(f.code, e, site)
 	}
 	return t.call(fn, []Value{x, y}, site)
 }
@@ -112,7 +115,7 @@ func listBuiltins() []*Builtin {
 					return emptyList
 				}
 				t.spend(thunkBytes * len(list.elems))
-				code := &elemNode{t.site, args[0]}
+				code := elemCode(t.site, args[0])
 				return NewList(delayed(len(list.elems), func(i int) Thunk { return Thunk{code: code, val: list.elems[i]} })...)
 			}},
 		{Name: "filter", Args: []string{"pred", "list"}, Doc: "The elements x for which pred x is true.",
@@ -170,7 +173,7 @@ func listBuiltins() []*Builtin {
 				}
 				t.charge(n)
 				t.spend(thunkBytes * int(n))
-				code := &elemNode{t.site, args[0]}
+				code := elemCode(t.site, args[0])
 				return NewList(delayed(int(n), func(i int) Thunk { return Thunk{code: code, val: MakeInt(int64(i))} })...)
 			}},
 		{Name: "concatLists", Args: []string{"lists"}, Doc: "The lists in a list, one after the other.",

@@ -57,10 +57,16 @@ func newEnv(up *env, n int) *env {
 		return &(&sized[[3]Value]{env: env{up}}).env
 	case n == 4:
 		return &(&sized[[4]Value]{env: env{up}}).env
+	case n <= 5:
+		return &(&sized[[5]Value]{env: env{up}}).env
 	case n <= 6:
 		return &(&sized[[6]Value]{env: env{up}}).env
+	case n <= 7:
+		return &(&sized[[7]Value]{env: env{up}}).env
 	case n <= 9:
 		return &(&sized[[9]Value]{env: env{up}}).env
+	case n <= 12:
+		return &(&sized[[12]Value]{env: env{up}}).env
 	case n <= 16:
 		return &(&sized[[16]Value]{env: env{up}}).env
 	case n <= 24:
@@ -76,10 +82,6 @@ func newEnv(up *env, n int) *env {
 	e := (*env)(reflect.New(typ).UnsafePointer())
 	e.up = up
 	return e
-}
-
-func newEnv2(up *env, a, b Value) *env {
-	return &(&sized[[2]Value]{env{up}, [2]Value{a, b}}).env
 }
 
 func newEnv3(up *env, a, b, c Value) *env {
@@ -105,23 +107,49 @@ func (t *Thread) value(n node, e *env) Value {
 	return v
 }
 
-// at is the position of a node.
-type at struct{ place syntax.Pos }
+// at is what nodes have in common: their position, and themselves as the code of thunks,
+// since a pointer to that is half as large as the node.
+type at struct {
+	place syntax.Pos
+	code  node
+}
 
-func (a at) pos() syntax.Pos { return a.place }
+func (a *at) pos() syntax.Pos { return a.place }
 
-// A goNode is a Go function as the code of a thunk.
-type goNode func(t *Thread) Value
+// later returns the thunk of the node n, which embeds a.
+func (a *at) later(n node, e *env) *Thunk {
+	if a.code == nil {
+		a.code = n
+	}
+	return &Thunk{code: &a.code, val: e}
+}
 
-func (f goNode) eval(t *Thread, _ *env) Value {
+// codeOf returns n as the code of thunks.
+func codeOf(n node) *node { return &n }
+
+// A goFunc is a Go function that a thunk holds where its value will be. No program sees one.
+type goFunc func(t *Thread) Value
+
+// Type implements [Value].
+func (goFunc) Type() Type { return TypeThunk }
+
+// A goNode is the code of thunks that hold a goFunc.
+type goNode struct{}
+
+func (goNode) apply(t *Thread, f goFunc) Value {
 	old := t.site
 	t.site = topSite // the builtin that runs now did not make this call
 	v := t.Force(f(t))
 	t.site = old
 	return v
 }
-func (f goNode) delay(*Thread, *env) Value { return &Thunk{code: f} }
-func (goNode) pos() syntax.Pos             { return syntax.Pos{} }
+
+// eval is never called: Thread.force handles thunks with this code.
+func (goNode) eval(*Thread, *env) Value  { return Null{} }
+func (goNode) delay(*Thread, *env) Value { return Null{} }
+func (goNode) pos() syntax.Pos           { return syntax.Pos{} }
+
+var callGo = codeOf(goNode{})
 
 // An applyNode is the code of a delayed application that a primitive makes. The
 // function is in the first slot of the env, and its two arguments are in the others.
@@ -133,15 +161,23 @@ func (n applyNode) eval(t *Thread, e *env) Value {
 	all := e.slots(1 + applyArgs)
 	return t.Force(t.call(t.Force(all[0]), all[1:], n.site))
 }
-func (n applyNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n applyNode) delay(_ *Thread, e *env) Value { return &Thunk{code: applyAnywhere, val: e} }
 func (n applyNode) pos() syntax.Pos               { return n.site.pos() }
 
 // An elemNode is the code of the calls that map and the like delay: all elements have
 // the same function. The argument is kept where the thunk's value will be, so that an
 // element costs no more than its thunk.
 type elemNode struct {
+	code node // itself, see at
 	site node
 	fn   Value
+}
+
+// elemCode returns the code of calls of fn.
+func elemCode(site node, fn Value) *node {
+	n := &elemNode{site: site, fn: fn}
+	n.code = n
+	return &n.code
 }
 
 func (n *elemNode) apply(t *Thread, arg Value) Value {
@@ -161,6 +197,7 @@ func (n *elemNode) pos() syntax.Pos              { return n.site.pos() }
 // An entryNode is the code of the calls that mapAttrs and the like delay. The arguments are
 // where the thunk's value will be.
 type entryNode struct {
+	code node // itself, see at
 	site node
 	fn   Value
 }
@@ -187,13 +224,15 @@ func (n *entryNode) pos() syntax.Pos              { return n.site.pos() }
 // topSite is the site of calls that no program makes.
 var topSite node = constNode{}
 
-var applyAnywhere node = applyNode{topSite}
+var applyAnywhere = codeOf(applyNode{topSite})
 
 // constNode is a literal, a builtin, or a variable given from outside.
 type constNode struct {
-	at
-	val Value
+	place syntax.Pos
+	val   Value
 }
+
+func (n constNode) pos() syntax.Pos { return n.place }
 
 func (n constNode) eval(t *Thread, _ *env) Value { return t.Force(n.val) }
 func (n constNode) delay(*Thread, *env) Value    { return n.val }
@@ -202,6 +241,7 @@ func (n constNode) delay(*Thread, *env) Value    { return n.val }
 type localNode struct {
 	at
 	up, slot int
+	let      *letNode // which binds it; nil: its slot is filled before it is used
 }
 
 func (n *localNode) eval(t *Thread, e *env) Value {
@@ -209,22 +249,34 @@ func (n *localNode) eval(t *Thread, e *env) Value {
 		e = e.up
 	}
 	at := e.slot(n.slot)
-	if th, ok := (*at).(*Thunk); ok {
-		*at = t.force(th)
+	switch v := (*at).(type) {
+	case *Thunk:
+		*at = t.force(v)
+	case nil:
+		*at = t.forceBinding(n.let, e, n.slot)
 	}
 	return *at
 }
 
-func (n *localNode) delay(_ *Thread, e *env) Value {
+func (n *localNode) delay(t *Thread, e *env) Value {
 	at := e
 	for up := n.up; up > 0; up-- {
 		at = at.up
 	}
-	v := *at.slot(n.slot)
-	if v == nil { // a later binding of the same scope, not yet made
-		return later(n, e)
+	slot := at.slot(n.slot)
+	switch v := (*slot).(type) {
+	case nil:
+		if n.let == nil { // a later binding of the same scope, not yet made
+			return n.later(n, e)
+		}
+		*slot = t.delayBinding(n.let, at, n.slot)
+		return *slot
+	case *Thunk:
+		if v.code == nil {
+			return v.val
+		}
 	}
-	return Computed(v)
+	return *slot
 }
 
 // ready returns the value of a literal or variable if it is known already, else nil.
@@ -298,7 +350,7 @@ func (n *withNode) unlisted(t *Thread, e *env) Value {
 	return nil
 }
 
-func (n *withNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *withNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // An attrCache remembers where an attribute was in the last shape, since the next set
 // mostly has the same one.

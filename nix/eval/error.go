@@ -233,7 +233,7 @@ func (t *Thread) Try(f func()) error {
 
 // catch is Try without making the trace.
 func (t *Thread) catch(f func()) (failed *Error) {
-	frames, forcing, depth, site, nested := len(t.frames), len(t.forcing), t.depth, t.site, t.nested
+	frames, forcing, depth, site, nested, room := len(t.frames), len(t.forcing), t.depth, t.site, t.nested, t.argRoom
 	defer func() {
 		r := recover()
 		if r == nil {
@@ -252,7 +252,8 @@ func (t *Thread) catch(f func()) (failed *Error) {
 		clear(t.frames[frames:]) // or the collector would keep what they hold
 		clear(t.forcing[forcing:])
 		t.frames, t.forcing = t.frames[:frames], t.forcing[:forcing]
-		t.depth, t.site, t.nested = depth, site, nested
+		clear(room)
+		t.depth, t.site, t.nested, t.argRoom = depth, site, nested, room
 	}()
 	f()
 	return nil

@@ -19,6 +19,24 @@ type lambdaNode struct {
 	formals  []formal
 	ellipsis bool
 	body     node
+	leaf     bool // its env can be used again, see captures
+	spare    *env // of a leaf
+}
+
+// newEnv returns an env for a call.
+func (n *lambdaNode) newEnv(up *env) *env {
+	if e := n.spare; e != nil {
+		n.spare, e.up = nil, up
+		return e
+	}
+	return newEnv(up, n.size)
+}
+
+// reuse takes the env of a call that has ended, for the next one.
+func (n *lambdaNode) reuse(e *env) {
+	clear(e.slots(n.size))
+	e.up = nil
+	n.spare = e
 }
 
 type formal struct {
@@ -76,16 +94,20 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 				i, fn = n.callPlain(t, e, f, i)
 				break
 			}
-			fn = t.callLambda(f, n.args[i].delay(t, e), n)
+			if f.code.formals != nil {
+				fn = t.callFormals(f, argument{code: n.args[i], env: e}, n)
+			} else {
+				fn = t.callLambda(f, n.args[i].delay(t, e), n)
+			}
 			i++
 		case *Primitive:
 			arity := len(f.builtin.Args)
 			take := min(arity-len(f.args), len(n.args)-i)
-			var args []Value
+			var args, room []Value
 			if n := len(f.args) + take; n < arity {
 				args = make([]Value, n)
 			} else {
-				args = t.arguments(n)
+				args, room = t.arguments(n)
 			}
 			copy(args, f.args)
 			for k := range take {
@@ -96,7 +118,7 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 				return &Primitive{f.builtin, args}
 			}
 			fn = t.callPrimitive(f.builtin, args, n)
-			clear(args) // see arguments
+			t.release(args, room)
 		default: // a set with __functor, or nothing that can be called
 			fn = t.call(fn, []Value{n.args[i].delay(t, e)}, n)
 			i++
@@ -120,7 +142,7 @@ func (n *callNode) callPlain(t *Thread, e *env, f *Lambda, i int) (int, Value) {
 		}
 		return i + take, f.partial(args...)
 	}
-	inner := newEnv(f.env, f.code.size)
+	inner := f.code.newEnv(f.env)
 	copy(inner.slots(f.code.size), given)
 	for k := range take {
 		*inner.slot(len(given) + k) = n.args[i+k].delay(t, e)
@@ -128,7 +150,7 @@ func (n *callNode) callPlain(t *Thread, e *env, f *Lambda, i int) (int, Value) {
 	return i + take, t.run(f.code, inner, n)
 }
 
-func (n *callNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *callNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // A pathStep is one step of an attribute path: a name, or an expression of one.
 type pathStep struct {
@@ -136,6 +158,14 @@ type pathStep struct {
 	name  string
 	expr  node
 	cache attrCache
+}
+
+// find returns the index of the step's name in a shape, or -1.
+func (s *pathStep) find(in *shape, name string) int {
+	if s.expr != nil {
+		return in.find(name) // each time it may be another
+	}
+	return s.cache.find(in, name)
 }
 
 // resolve returns the name of a step.
@@ -176,10 +206,7 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 			}
 			t.wrongType(s.place, v, "a set with the attribute '"+name+"'")
 		}
-		k := s.cache.find(set.shape, name)
-		if s.expr != nil && k >= 0 && set.shape.names[k] != name || s.expr != nil && k < 0 {
-			k = set.shape.find(name) // the cache has another name
-		}
+		k := s.find(set.shape, name)
 		if k < 0 {
 			if n.fallback != nil {
 				return n.fallback.eval(t, e)
@@ -212,17 +239,17 @@ func (n *selectNode) delay(_ *Thread, e *env) Value {
 			s := &n.path[i]
 			set, ok := v.(*Attrs)
 			if !ok || s.expr != nil {
-				return later(n, e)
+				return n.later(n, e)
 			}
 			k := s.cache.find(set.shape, s.name)
 			if k < 0 {
-				return later(n, e)
+				return n.later(n, e)
 			}
 			v = Computed(set.vals[k])
 		}
 		return v // it may be a thunk, but that of the attribute itself
 	}
-	return later(n, e)
+	return n.later(n, e)
 }
 
 func (n *selectNode) describe() string {
@@ -250,7 +277,7 @@ func (n *hasAttrNode) eval(t *Thread, e *env) Value {
 		if !ok {
 			return Bool(false)
 		}
-		k := set.shape.find(name)
+		k := n.path[i].find(set.shape, name)
 		if k < 0 {
 			return Bool(false)
 		}
@@ -262,12 +289,13 @@ func (n *hasAttrNode) eval(t *Thread, e *env) Value {
 	return Bool(true)
 }
 
-func (n *hasAttrNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *hasAttrNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // listNode is [ a b ].
 type listNode struct {
 	at
 	elems []node
+	ready bool // see makeEarly
 }
 
 func (n *listNode) eval(t *Thread, e *env) Value {
@@ -281,12 +309,11 @@ func (n *listNode) eval(t *Thread, e *env) Value {
 	return &List{elems}
 }
 
-// An empty list costs nothing; any other is made when it is needed.
 func (n *listNode) delay(t *Thread, e *env) Value {
-	if len(n.elems) == 0 {
-		return emptyList
+	if n.ready || len(n.elems) == 0 {
+		return n.eval(t, e)
 	}
-	return later(n, e)
+	return n.later(n, e)
 }
 
 // An attrsNode is { … } or rec { … }. Its values are in the order of the sorted names.
@@ -298,8 +325,22 @@ type attrsNode struct {
 	shape     *shape
 	vals      []attrCode
 	recursive bool
+	ready     bool // see makeEarly
 	sources   []node
 	dynamic   []dynamicAttr
+}
+
+// makeEarly says that a list or set is made where n is delayed, if it is one: its elements
+// are still delayed, and that costs no more than a thunk. For an argument or an
+// element, that is: most bindings of a let are never needed.
+func makeEarly(n node) node {
+	switch n := n.(type) {
+	case *listNode:
+		n.ready = true
+	case *attrsNode:
+		n.ready = !n.recursive && len(n.dynamic) == 0
+	}
+	return n
 }
 
 // An attrCode is the value of an attribute; outer says that it is evaluated outside of
@@ -315,7 +356,7 @@ type dynamicAttr struct {
 	val   node
 }
 
-// bind fills the env of a recursive set or a let.
+// bind fills the env of a recursive set.
 func bind(t *Thread, outer, inner *env, vals []attrCode, sources []node) {
 	for i, s := range sources {
 		*inner.slot(len(vals) + i) = s.delay(t, inner)
@@ -424,10 +465,10 @@ func (n *attrsNode) withDynamic(t *Thread, set *Attrs, e *env) Value {
 }
 
 func (n *attrsNode) delay(t *Thread, e *env) Value {
-	if len(n.vals)+len(n.dynamic) == 0 {
-		return emptyAttrs
+	if n.ready {
+		return n.eval(t, e)
 	}
-	return later(n, e)
+	return n.later(n, e)
 }
 
 // letNode is let … in body.
@@ -438,13 +479,48 @@ type letNode struct {
 	body    node
 }
 
+// eval leaves the slots empty: many bindings are never needed, and most of the others are
+// needed at once when they are first used, so that they never become thunks.
 func (n *letNode) eval(t *Thread, e *env) Value {
-	inner := newEnv(e, len(n.vals)+len(n.sources))
-	bind(t, e, inner, n.vals, n.sources)
-	return n.body.eval(t, inner)
+	return n.body.eval(t, newEnv(e, len(n.vals)+len(n.sources)))
 }
 
-func (n *letNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+// binding returns the code of a slot, and the scope in which it is evaluated.
+func (n *letNode) binding(slot int, inner *env) (node, *env) {
+	if slot >= len(n.vals) {
+		return n.sources[slot-len(n.vals)], inner
+	}
+	if b := &n.vals[slot]; b.outer {
+		return b.code, inner.up
+	} else {
+		return b.code, inner
+	}
+}
+
+// delayBinding returns what belongs into a slot that is still empty. A variable stands for
+// the same thunk as the one that it is bound to only if that comes before it by name, as if
+// all slots were filled in this order: Nix prints a list as «repeated» by that. It also ends
+// circles of variables.
+func (t *Thread) delayBinding(n *letNode, inner *env, slot int) Value {
+	code, scope := n.binding(slot, inner)
+	if v, ok := code.(*localNode); ok && scope == inner && v.up == 0 && v.slot >= slot {
+		return v.later(v, scope)
+	}
+	return code.delay(t, scope)
+}
+
+// forceBinding computes what a let binds to a slot that is still empty.
+func (t *Thread) forceBinding(n *letNode, inner *env, slot int) Value {
+	v := t.delayBinding(n, inner, slot)
+	th, ok := v.(*Thunk)
+	if !ok {
+		return v
+	}
+	*inner.slot(slot) = th // what is computed may need it
+	return t.force(th)
+}
+
+func (n *letNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // withScopeNode is with scope; body.
 type withScopeNode struct {
@@ -458,7 +534,7 @@ func (n *withScopeNode) eval(t *Thread, e *env) Value {
 	return n.body.eval(t, inner)
 }
 
-func (n *withScopeNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *withScopeNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // ifNode is if cond then yes else no.
 type ifNode struct {
@@ -473,7 +549,7 @@ func (n *ifNode) eval(t *Thread, e *env) Value {
 	return n.no.eval(t, e)
 }
 
-func (n *ifNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *ifNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // condition evaluates n, which must be a Boolean.
 func (t *Thread) condition(n node, e *env) bool {
@@ -499,7 +575,7 @@ func (n *assertNode) eval(t *Thread, e *env) Value {
 	return n.body.eval(t, e)
 }
 
-func (n *assertNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *assertNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // stringNode is a string with interpolations.
 type stringNode struct {
@@ -531,7 +607,7 @@ func (n *stringNode) eval(t *Thread, e *env) Value {
 	return &String{s: out.String(), ctx: ctx}
 }
 
-func (n *stringNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *stringNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // pathNode is a path with interpolations.
 type pathNode struct {
@@ -557,7 +633,7 @@ func (n *pathNode) eval(t *Thread, e *env) Value {
 	return cleanPath(text)
 }
 
-func (n *pathNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *pathNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // searchPathNode is <name>.
 type searchPathNode struct {
@@ -569,4 +645,4 @@ func (n *searchPathNode) eval(t *Thread, _ *env) Value {
 	return t.findInSearchPath(t.ev.opts.SearchPath, n.name, n.place)
 }
 
-func (n *searchPathNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *searchPathNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }

@@ -15,7 +15,7 @@ type notNode struct {
 }
 
 func (n *notNode) eval(t *Thread, e *env) Value  { return Bool(!t.condition(n.x, e)) }
-func (n *notNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *notNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // negNode is -x.
 type negNode struct {
@@ -30,7 +30,7 @@ func (n *negNode) eval(t *Thread, e *env) Value {
 	}
 	return t.arithmetic(n.place, syntax.OpSub, Int(0), v)
 }
-func (n *negNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *negNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // logicNode is x && y, x || y or x -> y.
 type logicNode struct {
@@ -57,7 +57,7 @@ func (n *logicNode) eval(t *Thread, e *env) Value {
 	}
 	return Bool(t.condition(n.y, e))
 }
-func (n *logicNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *logicNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // equalNode is x == y or x != y.
 type equalNode struct {
@@ -70,7 +70,7 @@ func (n *equalNode) eval(t *Thread, e *env) Value {
 	x, y := t.value(n.x, e), t.value(n.y, e)
 	return Bool(t.equal(x, y, n.place) != n.not)
 }
-func (n *equalNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *equalNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // lessNode is x < y and, with the operands swapped or the result negated, the
 // other comparisons.
@@ -92,7 +92,7 @@ func (n *lessNode) eval(t *Thread, e *env) Value {
 	}
 	return Bool(t.less(x, y, n.place) != n.not)
 }
-func (n *lessNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *lessNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 // arithNode is x - y, x * y or x / y.
 type arithNode struct {
@@ -118,7 +118,7 @@ func (n *arithNode) delay(_ *Thread, e *env) Value {
 			}
 		}
 	}
-	return later(n, e)
+	return n.later(n, e)
 }
 
 // smallInts2 returns the values of two operands that are known already, and so small
@@ -171,7 +171,7 @@ func (n *addNode) delay(_ *Thread, e *env) Value {
 	if a, b, ok := smallInts2(n.x, n.y, e); ok {
 		return MakeInt(a + b)
 	}
-	return later(n, e)
+	return n.later(n, e)
 }
 
 func cleanPath(p string) Path { return Path(path.Clean("/" + p)) }
@@ -212,7 +212,7 @@ func (t *Thread) concatElems(x, y []Value) []Value {
 	t.spend(16 * room)
 	return append(append(make([]Value, 0, room), x...), y...)
 }
-func (n *concatNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *concatNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 func (t *Thread) listOf(n node, e *env) *List {
 	v := t.value(n, e)
@@ -251,7 +251,7 @@ func (n *updateNode) eval(t *Thread, e *env) Value {
 	}
 	return mergeValues(x, y, n.merged, n.from)
 }
-func (n *updateNode) delay(_ *Thread, e *env) Value { return later(n, e) }
+func (n *updateNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
 func (t *Thread) attrsOf(n node, e *env) *Attrs {
 	v := t.value(n, e)
@@ -591,7 +591,7 @@ func (t *Thread) coerceList(list *List, how coercion, pos syntax.Pos) *String {
 func (t *Thread) sourceString(p Path, pos syntax.Pos) *String {
 	if t.ev.store != nil {
 		old := t.site
-		t.site = constNode{at: at{pos}}
+		t.site = constNode{place: pos}
 		s := t.addSource(p)
 		t.site = old
 		return s
@@ -599,7 +599,7 @@ func (t *Thread) sourceString(p Path, pos syntax.Pos) *String {
 	if fs := t.ev.opts.FS; fs != nil {
 		if _, err := fs.Lstat(string(p)); err != nil {
 			old := t.site
-			t.site = constNode{at: at{pos}}
+			t.site = constNode{place: pos}
 			defer func() { t.site = old }()
 			t.FailFile(string(p), err)
 		}

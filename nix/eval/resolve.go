@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 type scope struct {
 	up     *scope
 	names  map[string]int
+	let    *letNode // if it is one
 	isWith bool
 }
 
@@ -55,17 +57,17 @@ func (r *resolver) fail(pos syntax.Pos, hint, format string, args ...any) {
 }
 
 func (r *resolver) expr(x syntax.Expr, s *scope) node {
-	here := at{x.Pos()}
+	here := at{place: x.Pos()}
 	r.depth++
 	r.height = max(r.height, r.depth)
 	defer func() { r.depth-- }()
 	switch x := x.(type) {
 	case *syntax.Int:
-		return constNode{here, MakeInt(x.Value)}
+		return constNode{here.place, MakeInt(x.Value)}
 	case *syntax.Float:
-		return constNode{here, Float(x.Value)}
+		return constNode{here.place, Float(x.Value)}
 	case *syntax.URI:
-		return constNode{here, Str(x.Value)}
+		return constNode{here.place, Str(x.Value)}
 	case *syntax.String:
 		return r.str(x, s)
 	case *syntax.Path:
@@ -77,15 +79,19 @@ func (r *resolver) expr(x syntax.Expr, s *scope) node {
 	case *syntax.List:
 		n := &listNode{at: here, elems: make([]node, len(x.Elems))}
 		for i, e := range x.Elems {
-			n.elems[i] = r.expr(e, s)
+			n.elems[i] = makeEarly(r.expr(e, s))
 		}
 		return n
 	case *syntax.AttrSet:
 		return r.attrs(x, s)
 	case *syntax.Let:
 		inner := bindingScope(x.Bindings, s)
-		_, vals := r.bindings(x.Bindings, s, inner, true)
-		return &letNode{here, vals, r.all(x.Bindings.Sources, inner), r.expr(x.Body, inner)}
+		n := &letNode{at: here}
+		inner.let = n
+		_, n.vals = r.bindings(x.Bindings, s, inner, true)
+		n.sources = r.all(x.Bindings.Sources, inner)
+		n.body = r.expr(x.Body, inner)
+		return n
 	case *syntax.With:
 		return &withScopeNode{here, r.expr(x.Env, s), r.expr(x.Body, &scope{up: s, isWith: true})}
 	case *syntax.If:
@@ -95,7 +101,11 @@ func (r *resolver) expr(x syntax.Expr, s *scope) node {
 	case *syntax.Lambda:
 		return r.lambda(x, s)
 	case *syntax.Apply:
-		return &callNode{here, r.expr(x.Fn, s), r.all(x.Args, s)}
+		n := &callNode{here, r.expr(x.Fn, s), r.all(x.Args, s)}
+		for _, arg := range n.args {
+			makeEarly(arg)
+		}
+		return n
 	case *syntax.Select:
 		n := &selectNode{at: here, base: r.expr(x.Base, s), path: r.attrPath(x.Path, s)}
 		if x.Default != nil {
@@ -123,9 +133,9 @@ func (r *resolver) all(xs []syntax.Expr, s *scope) []node {
 // variable resolves a name: a binding around it, else a name given from outside, a name
 // of the language, or what an enclosing with defines.
 func (r *resolver) variable(x *syntax.Var, s *scope) node {
-	here := at{x.Place}
+	here := at{place: x.Place}
 	if x.Name == "__curPos" {
-		return constNode{here, r.t.posValue(x.Place)}
+		return constNode{here.place, r.t.posValue(x.Place)}
 	}
 	up := 0
 	var withs []int
@@ -134,15 +144,15 @@ func (r *resolver) variable(x *syntax.Var, s *scope) node {
 		if s.isWith {
 			withs = append(withs, up)
 		} else if slot, found := s.names[x.Name]; found {
-			return &localNode{here, up, slot}
+			return &localNode{here, up, slot, s.let}
 		}
 		up++
 	}
 	if v, found := r.given[x.Name]; found {
-		return constNode{here, v}
+		return constNode{here.place, v}
 	}
 	if v, found := r.t.ev.globals[x.Name]; found {
-		return constNode{here, v}
+		return constNode{here.place, v}
 	}
 	if withs != nil {
 		return &withNode{here, x.Name, withs}
@@ -172,12 +182,12 @@ func (r *resolver) visible(s *scope) (names []string) {
 
 func (r *resolver) str(x *syntax.String, s *scope) node {
 	if len(x.Parts) == 0 {
-		return constNode{at{x.Place}, emptyString}
+		return constNode{x.Place, emptyString}
 	}
 	if len(x.Parts) == 1 && x.Parts[0].Expr == nil {
-		return constNode{at{x.Place}, Str(x.Parts[0].Text)}
+		return constNode{x.Place, Str(x.Parts[0].Text)}
 	}
-	return &stringNode{at{x.Place}, r.parts(x.Parts, s)}
+	return &stringNode{at{place: x.Place}, r.parts(x.Parts, s)}
 }
 
 func (r *resolver) parts(parts []syntax.Part, s *scope) []stringPart {
@@ -205,17 +215,17 @@ func (r *resolver) path(x *syntax.Path, s *scope) node {
 		base = r.dir + "/"
 	}
 	if len(x.Parts) == 1 {
-		return constNode{at{x.Place}, Path(path.Clean(base + first))}
+		return constNode{x.Place, Path(path.Clean(base + first))}
 	}
 	parts := r.parts(x.Parts, s)
 	parts[0].text = first
-	return &pathNode{at{x.Place}, base, parts}
+	return &pathNode{at{place: x.Place}, base, parts}
 }
 
 func (r *resolver) attrPath(p syntax.AttrPath, s *scope) []pathStep {
 	steps := make([]pathStep, len(p))
 	for i, name := range p {
-		steps[i] = pathStep{at: at{name.Place}, name: name.Name}
+		steps[i] = pathStep{at: at{place: name.Place}, name: name.Name}
 		if name.Expr != nil {
 			steps[i].expr = r.expr(name.Expr, s)
 		}
@@ -258,10 +268,12 @@ func (r *resolver) bindings(set *syntax.AttrSet, outer, inner *scope, own bool) 
 			if own {
 				slot += len(order)
 			}
-			vals[i].code = &selectNode{at: at{a.Place}, base: &localNode{at{a.Place}, 0, slot},
-				path: []pathStep{{at: at{a.Place}, name: a.Name}}}
+			vals[i].code = &selectNode{at: at{place: a.Place}, base: &localNode{at{place: a.Place}, 0, slot, inner.let},
+				path: []pathStep{{at: at{place: a.Place}, name: a.Name}}}
 		case a.Kind == syntax.Inherited || !own:
-			vals[i] = attrCode{r.named(a, outer), true}
+			if vals[i] = (attrCode{r.named(a, outer), true}); !own {
+				makeEarly(vals[i].code)
+			}
 		default:
 			vals[i] = attrCode{r.named(a, inner), false}
 		}
@@ -279,7 +291,7 @@ func (r *resolver) named(a *syntax.Attr, s *scope) node {
 }
 
 func (r *resolver) attrs(x *syntax.AttrSet, s *scope) node {
-	n := &attrsNode{at: at{x.Place}, recursive: x.Recursive}
+	n := &attrsNode{at: at{place: x.Place}, recursive: x.Recursive}
 	inner, dynamicScope, sourceScope := s, s, s
 	switch {
 	case x.Recursive:
@@ -294,13 +306,13 @@ func (r *resolver) attrs(x *syntax.AttrSet, s *scope) node {
 		n.dynamic = append(n.dynamic, dynamicAttr{d.Place, r.expr(d.Name, dynamicScope), r.expr(d.Value, dynamicScope)})
 	}
 	if len(n.vals) == 0 && len(n.dynamic) == 0 {
-		return constNode{at{x.Place}, emptyAttrs}
+		return constNode{x.Place, emptyAttrs}
 	}
 	return n
 }
 
 func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
-	n := &lambdaNode{at: at{x.Place}, argSlot: -1}
+	n := &lambdaNode{at: at{place: x.Place}, argSlot: -1}
 	inner := &scope{up: s, names: map[string]int{}}
 	if x.Formals == nil {
 		for {
@@ -314,6 +326,7 @@ func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
 		}
 		n.size = len(n.params)
 		n.body = r.expr(x.Body, inner)
+		n.leaf = !captures(n.body)
 		return n
 	}
 	n.argName = x.Arg
@@ -335,7 +348,69 @@ func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
 		}
 	}
 	n.body = r.expr(x.Body, inner)
+	n.leaf = !captures(n.body) && !slices.ContainsFunc(n.formals, func(f formal) bool { return f.fallback != nil })
 	return n
+}
+
+// captures reports whether evaluating n may leave something that refers to the env: a delayed
+// expression, a function, or an env inside of it. Where a function's body does not, which is
+// so for most that are given to filter, all, foldl' and the like, its env serves again.
+func captures(n node) bool {
+	switch n := n.(type) {
+	case constNode, *localNode, *withNode:
+		return false
+	case *notNode:
+		return captures(n.x)
+	case *negNode:
+		return captures(n.x)
+	case *logicNode:
+		return captures(n.x) || captures(n.y)
+	case *equalNode:
+		return captures(n.x) || captures(n.y)
+	case *lessNode:
+		return captures(n.x) || captures(n.y)
+	case *arithNode:
+		return captures(n.x) || captures(n.y)
+	case *addNode:
+		return captures(n.x) || captures(n.y)
+	case *concatNode:
+		return captures(n.x) || captures(n.y)
+	case *updateNode:
+		return captures(n.x) || captures(n.y)
+	case *ifNode:
+		return captures(n.cond) || captures(n.yes) || captures(n.no)
+	case *selectNode:
+		return captures(n.base) || n.fallback != nil && captures(n.fallback) || capturesAny(n.path)
+	case *hasAttrNode:
+		return captures(n.base) || capturesAny(n.path)
+	case *stringNode:
+		return slices.ContainsFunc(n.parts, func(p stringPart) bool { return p.expr != nil && captures(p.expr) })
+	case *callNode:
+		return captures(n.fn) || slices.ContainsFunc(n.args, delayCaptures)
+	case *listNode:
+		return slices.ContainsFunc(n.elems, delayCaptures)
+	case *attrsNode:
+		return n.recursive || len(n.sources)+len(n.dynamic) > 0 ||
+			slices.ContainsFunc(n.vals, func(v attrCode) bool { return delayCaptures(v.code) })
+	}
+	return true
+}
+
+func capturesAny(path []pathStep) bool {
+	return slices.ContainsFunc(path, func(s pathStep) bool { return s.expr != nil && captures(s.expr) })
+}
+
+// delayCaptures is captures for an expression that is delayed.
+func delayCaptures(n node) bool {
+	switch n := n.(type) {
+	case constNode, *localNode: // a local one has its value, or its binding's delay
+		return false
+	case *listNode:
+		return !n.ready || captures(n)
+	case *attrsNode:
+		return !n.ready || captures(n)
+	}
+	return true
 }
 
 // formalArgs returns the argument pattern, sorted by name; nil if there is none.
@@ -354,21 +429,21 @@ func (n *lambdaNode) formalArgs() []FormalArg {
 func (r *resolver) unary(x *syntax.Unary, s *scope) node {
 	operand := r.expr(x.X, s)
 	if x.Op == syntax.OpNot {
-		return &notNode{at{x.Place}, operand}
+		return &notNode{at{place: x.Place}, operand}
 	}
 	if c, ok := operand.(constNode); ok { // a negative number is a literal, too
 		switch v := c.val.(type) {
 		case Int:
-			return constNode{c.at, MakeInt(-int64(v))}
+			return constNode{c.place, MakeInt(-int64(v))}
 		case Float:
-			return constNode{c.at, -v}
+			return constNode{c.place, -v}
 		}
 	}
-	return &negNode{at{x.Place}, operand}
+	return &negNode{at{place: x.Place}, operand}
 }
 
 func (r *resolver) binary(b *syntax.Binary, s *scope) node {
-	x, y, here := r.expr(b.X, s), r.expr(b.Y, s), at{b.Place}
+	x, y, here := r.expr(b.X, s), r.expr(b.Y, s), at{place: b.Place}
 	switch b.Op {
 	case syntax.OpOr, syntax.OpAnd, syntax.OpImpl:
 		return &logicNode{here, b.Op, x, y}

@@ -7,13 +7,10 @@ import (
 // A Thunk is a value that is computed when it is first needed, and then kept.
 type Thunk struct {
 	// val is the value once code is nil. Before that it is what code needs: its *env, the
-	// argument of an elemNode or the *entry of an entryNode. While the value is being computed it is [busy].
+	// argument of an elemNode, the *entry of an entryNode, or the goFunc of a goNode. While the value is being computed it is [busy].
 	val  Value
-	code node
+	code *node
 }
-
-// later returns the thunk of an expression.
-func later(n node, e *env) *Thunk { return &Thunk{code: n, val: e} }
 
 // busy stands in a thunk that is being computed: needing it now is an infinite recursion.
 var busy Value = &env{}
@@ -29,17 +26,17 @@ func (*Thunk) Type() Type { return TypeThunk }
 
 // Lazy returns a value that f computes when it is first needed. f may return a thunk.
 // If f fails, it is called again the next time.
-func Lazy(f func(t *Thread) Value) *Thunk { return &Thunk{code: goNode(f)} }
+func Lazy(f func(t *Thread) Value) *Thunk { return &Thunk{code: callGo, val: goFunc(f)} }
 
 // Init makes th, which must be zero, what [Lazy] returns: for a thunk that is part of
 // something larger.
-func (th *Thunk) Init(f func(t *Thread) Value) { th.code = goNode(f) }
+func (th *Thunk) Init(f func(t *Thread) Value) { th.code, th.val = callGo, goFunc(f) }
 
 // LazyCall returns fn applied to args, computed when it is first needed.
 func LazyCall(fn Value, args ...Value) *Thunk {
 	switch len(args) {
 	case 1:
-		return &Thunk{code: &elemNode{topSite, fn}, val: args[0]}
+		return &Thunk{code: elemCode(topSite, fn), val: args[0]}
 	case 2:
 		return &Thunk{code: applyAnywhere, val: newEnv3(nil, fn, args[0], args[1])}
 	}
@@ -66,24 +63,25 @@ func (t *Thread) force(th *Thunk) Value {
 		return th.val
 	}
 	if th.val == busy {
-		t.raise(&Error{Pos: th.code.pos(), Msg: "infinite recursion encountered", Kind: KindRecursion})
+		t.raise(&Error{Pos: (*th.code).pos(), Msg: "infinite recursion encountered", Kind: KindRecursion})
 	}
 	if len(t.forcing) >= t.ev.maxForcing {
-		t.tooDeep(th.code.pos())
+		t.tooDeep((*th.code).pos())
 	}
 	was := th.val
 	th.val = busy
 	t.forcing = append(t.forcing, pending{th, was})
 	t.step()
 	var v Value
-	switch code := th.code.(type) {
+	switch code := (*th.code).(type) {
 	case *elemNode:
 		v = code.apply(t, was)
 	case *entryNode:
 		v = code.apply(t, was.(*entry))
+	case goNode:
+		v = code.apply(t, was.(goFunc))
 	default:
-		e, _ := was.(*env) // Go code has none
-		v = code.eval(t, e)
+		v = code.eval(t, was.(*env))
 	}
 	if inner, ok := v.(*Thunk); ok {
 		v = t.force(inner)
@@ -184,7 +182,7 @@ func (t *Thread) call(fn Value, args []Value, site node) Value {
 		switch f := fn.(type) {
 		case *Lambda:
 			if need := len(f.code.params); f.bound == nil && 1 < need && need <= len(args) {
-				e := newEnv(f.env, f.code.size)
+				e := f.code.newEnv(f.env)
 				copy(e.slots(need), args)
 				fn = t.run(f.code, e, site)
 				args = args[need:]
@@ -227,16 +225,21 @@ func (t *Thread) notCallable(v Value, site node) {
 	t.Fail(site.pos(), "attempt to call something which is not a function but %s: %s", v.Type().withArticle(), t.brief(v))
 }
 
-// arguments returns a slice for the arguments of a primitive, which does not keep it. They
-// are cut from larger ones, since there is one for each call. Whoever makes the call clears
-// it then: a larger one stays until the last is cut from it, and values may be big.
-func (t *Thread) arguments(n int) []Value {
+// arguments returns a slice for the arguments of a primitive, which does not keep it, and
+// what to give to release when it has returned. They are a stack, in pieces.
+func (t *Thread) arguments(n int) (args, room []Value) {
 	if len(t.argRoom) < n {
 		t.argRoom = make([]Value, 256)
 	}
-	args := t.argRoom[:n:n]
-	t.argRoom = t.argRoom[n:]
-	return args
+	room = t.argRoom
+	t.argRoom = room[n:]
+	return room[:n:n], room
+}
+
+// release takes back what arguments returned.
+func (t *Thread) release(args, room []Value) {
+	clear(args) // or the collector would keep them
+	t.argRoom = room
 }
 
 func (t *Thread) callPrimitive(b *Builtin, args []Value, site node) Value {
@@ -261,20 +264,41 @@ func (t *Thread) callLambda(f *Lambda, arg Value, site node) Value {
 		if len(given)+1 < len(code.params) {
 			return f.partial(arg)
 		}
-		e := newEnv(f.env, code.size)
+		e := code.newEnv(f.env)
 		copy(e.slots(code.size), given)
 		*e.slot(len(given)) = arg
 		return t.run(code, e, site)
 	}
+	return t.callFormals(f, argument{v: arg}, site)
+}
+
+// An argument is a value, or else an expression that is evaluated for a function that needs
+// it at once.
+type argument struct {
+	v    Value
+	code node
+	env  *env
+}
+
+// callFormals applies a function that destructures its argument.
+func (t *Thread) callFormals(f *Lambda, arg argument, site node) Value {
+	code := f.code
 	if t.depth >= t.ev.maxCalls {
 		t.tooDeep(site.pos())
 	}
 	t.depth++
 	t.frames = append(t.frames, frame{site: site, fn: code})
-	e := newEnv(f.env, code.size)
-	t.bindFormals(code, e, arg)
+	v := arg.v
+	if v == nil {
+		v = arg.code.eval(t, arg.env)
+	}
+	e := code.newEnv(f.env)
+	t.bindFormals(code, e, v)
 	t.step()
-	v := code.body.eval(t, e)
+	v = code.body.eval(t, e)
+	if code.leaf {
+		code.reuse(e)
+	}
 	t.frames = t.frames[:len(t.frames)-1]
 	t.depth--
 	return v
@@ -289,6 +313,9 @@ func (t *Thread) run(code *lambdaNode, e *env, site node) Value {
 	t.frames = append(t.frames, frame{site: site, fn: code})
 	t.step()
 	v := code.body.eval(t, e)
+	if code.leaf {
+		code.reuse(e)
+	}
 	t.frames = t.frames[:len(t.frames)-1]
 	t.depth--
 	return v

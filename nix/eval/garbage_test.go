@@ -1,0 +1,39 @@
+package eval_test
+
+import (
+	"testing"
+
+	"nix2gpu/nix/eval"
+)
+
+// TestGarbage counts the allocations of many uses of what should make none, or one.
+func TestGarbage(t *testing.T) {
+	const times = 10_000
+	list := `(builtins.genList (x: 7) 10000)`
+	for name, c := range map[string]struct {
+		src  string
+		most float64 // allocations of one use
+	}{
+		"a function of two arguments": {`builtins.foldl' (a: b: 1) 0 ` + list, 0.5},
+		"a predicate":                 {`builtins.all (x: x != 8) ` + list, 0.5},
+		"a function that calls":       {`builtins.all (x: builtins.elem x [ ] == false) ` + list, 0.5},
+		"a let that needs little":     {`let f = x: let a = [ x ]; b = x + a; in x; in builtins.all (x: f x == 7) ` + list, 2.5},
+		"an argument that is needed":  {`let f = { a }: a; in builtins.all (x: f { a = x; } == 7) ` + list, 2.5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each := testing.AllocsPerRun(3, func() {
+				if _, err := print(t, eval.Options{}, "garbage.nix", c.src); err != nil {
+					t.Fatal(err)
+				}
+			})
+			base := testing.AllocsPerRun(3, func() {
+				if _, err := print(t, eval.Options{}, "garbage.nix", `builtins.all (x: true) `+list); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if got := (each - base) / times; got > c.most {
+				t.Errorf("%s: %.2f allocations each, want at most %g", name, got, c.most)
+			}
+		})
+	}
+}
