@@ -118,6 +118,7 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 		SearchPath:   search,
 		MaxDepth:     opts.depth,
 		MaxMemory:    memoryLimit(),
+		Grow:         growHeap,
 	}), nil
 }
 

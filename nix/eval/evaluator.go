@@ -49,6 +49,10 @@ type Options struct {
 	MaxSize       int                      // of a string in bytes; of a list, eight times its elements; default: 128 MiB
 	MaxText       int                      // of a text that is evaluated, in bytes; default: [MaxText]
 
+	// Grow, if set, is called once when the heap gets larger than a few megabytes, before need
+	// more bytes are allocated at once: the program may make room for them.
+	Grow func(need int64)
+
 	// Builtins are added to the built-in ones, or replace those of the same name.
 	Builtins []*Builtin
 	// Globals are names that every file knows, in addition to those of the language.
@@ -181,6 +185,7 @@ type Thread struct {
 	steps   int64
 	room    int64            // bytes that may be spent before the heap is measured
 	sample  []metrics.Sample // for measuring it
+	grown   bool             // Options.Grow was called
 }
 
 // Evaluator returns the evaluator that runs this evaluation.

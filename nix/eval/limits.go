@@ -88,22 +88,32 @@ func (t *Thread) spend(n int) {
 
 // measure ends the evaluation if the heap has no room for need more bytes.
 func (t *Thread) measure(need int64) {
-	limit := t.ev.opts.MaxMemory
-	if limit <= 0 {
-		t.room = math.MaxInt64
-		return
+	room := int64(math.MaxInt64) // t.room stays negative if this ends the evaluation: what goes on is measured, too
+	if limit := t.ev.opts.MaxMemory; limit > 0 {
+		used := t.heap()
+		if used+need > limit {
+			runtime.GC() // garbage counts until it is collected
+			// Close to the limit it would be collected again and again.
+			if used = t.heap(); used+need > limit-limit/16 {
+				t.raise(&Error{Pos: t.Pos(), Kind: KindMemory,
+					Msg: "evaluation stopped: it needs more than the permitted " + strconv.FormatInt(limit>>20, 10) + " MiB of memory"})
+			}
+		}
+		room = (limit - used - need) / 4
 	}
-	used := t.heap()
-	if used+need > limit {
-		runtime.GC() // garbage counts until it is collected
-		// Close to the limit it would be collected again and again.
-		if used = t.heap(); used+need > limit-limit/16 {
-			t.raise(&Error{Pos: t.Pos(), Kind: KindMemory,
-				Msg: "evaluation stopped: it needs more than the permitted " + strconv.FormatInt(limit>>20, 10) + " MiB of memory"})
+	if grow := t.ev.opts.Grow; grow != nil && !t.grown {
+		used := t.heap()
+		if t.grown = used+need > smallHeap; t.grown {
+			grow(need)
+		} else {
+			room = min(room, max(smallHeap-used-need, smallHeap/64))
 		}
 	}
-	t.room = (limit - used - need) / 4
+	t.room = room
 }
+
+// smallHeap is the size of the heap beyond which Options.Grow is called, in bytes.
+const smallHeap = 14 << 20
 
 // heap returns the size of all objects in bytes, garbage included.
 func (t *Thread) heap() int64 {
