@@ -5,7 +5,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Where nothing is called often, code that is not inlined makes the program smaller.
 SELDOM      := $(addprefix nix2gpu/,catalog compose container control/... definition deploy image internal/cli lock nix/flake packages provision secret wheel) \
-	$(addsuffix /...,$(addprefix github.com/,ProtonMail cloudflare docker goccy google jackc pelletier sirupsen spf13) filippo.io golang.org/x/text golang.org/x/crypto/ssh) \
+	$(addsuffix /...,$(addprefix github.com/,ProtonMail cloudflare docker goccy google jackc pelletier sirupsen spf13) filippo.io golang.org/x/text golang.org/x/crypto/ssh golang.org/x/crypto/acme) \
 	encoding/xml text/template/...
 GCFLAGS     := $(foreach p,$(SELDOM),-gcflags=$(p)=-l)
 LDFLAGS     := -s -w -X nix2gpu/internal/cli.buildVersion=$(VERSION)

@@ -101,7 +101,6 @@ func TestErrors(t *testing.T) {
 		{"clause", `{ services.postgresql.a = { enable = true; ensureUsers = [ { name = "u"; ensureClauses.fly = true; } ]; }; }`, `clause must be one of`},
 		{"owner", `{ services.postgresql.a = { enable = true; ensureUsers = [ { name = "u"; ensureDBOwnership = true; } ]; }; }`, `not among databases`},
 		{"certificate", `{ services.nginx.a = { enable = true; virtualHosts.x.forceSSL = true; }; }`, `needs sslCertificate`},
-		{"acme", `{ services.nginx.a = { enable = true; virtualHosts.x.enableACME = true; }; }`, `not supported: enableACME; set sslCertificate`},
 		{"zookeeper without itself", `{ services.zookeeper.a = { enable = true; id = 3; servers = "server.1=a:1:2"; }; }`, `no line server.3`},
 		{"zookeeper with one port", `{ services.zookeeper.a = { enable = true; servers = "server.0=a:1"; }; }`, `must be host:port:port, not "a:1"`},
 		{"users of pgbouncer twice", `{ services.pgbouncer.a = { enable = true; users.a = null; authFile = "./f"; }; }`, `must not both be set`},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -42,6 +43,11 @@ var httpdServer = ServiceType{
 		{"logPerVirtualHost", "bool = true", "Whether virtual hosts have files of their own in logDir."},
 		{"requestId", "set"},
 		{"  enable", "bool", requestIDDoc},
+		{"acme", "set"},
+		{"  acceptTerms", "bool", acmeTermsDoc},
+		{"  email", "null string ~ me@example.org", acmeEmailDoc},
+		{"  server", acmeServer, acmeServerDoc},
+		{"  caFile", "null file", acmeCADoc},
 		{"virtualHosts", "attrs {}", "The virtual hosts by name."},
 		{"  hostName", "null string", "The name the host answers to; its own in virtualHosts unless set."},
 		{"  serverAliases", "list string", "Further names that the host answers to."},
@@ -72,12 +78,12 @@ var httpdServer = ServiceType{
 		{"  addSSL", "bool", "Serve both http and https."},
 		{"  onlySSL", "bool", "Serve https only."},
 		{"  forceSSL", "bool", "Redirect http to https."},
-		{"  enableACME", "refused bool", "set sslServerCert and sslServerKey, or use caddy, which gets certificates itself"},
-		{"  useACMEHost", "refused string", "set sslServerCert and sslServerKey"},
-		{"  acmeRoot", "inert string", "Apache gets no certificates here"},
 		{"  sslServerCert", "null file", "The file of the certificate."},
 		{"  sslServerKey", "null key", "The file of the certificate's key."},
 		{"  sslServerChain", "null file", "A file of the certificates between the server's and the authority's."},
+		{"  enableACME", "bool", enableACMEDoc},
+		{"  useACMEHost", "null string", useACMEDoc},
+		{"  acmeRoot", "null file", acmeRootDoc},
 		{"  logFormat", "null string", "How requests are logged: common, combined, or none unless set."},
 	},
 	Generate: generateHttpd,
@@ -97,6 +103,7 @@ type httpd struct {
 	listens []listener
 	own     []listener // by lines of the user's own
 	ssl     bool
+	acme    *acme
 
 	userDirs bool
 	robots   int // files of robotsEntries so far
@@ -106,6 +113,9 @@ type httpd struct {
 var httpdListen = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?im)^[ \t]*Listen[ \t]+"?([^\s"]+)`)
 })
+
+// httpdPidFile finds where a text of the user's has Apache write its number.
+var httpdPidFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?im)^[ \t]*PidFile[ \t]`) })
 
 func generateHttpd(in *Instance) {
 	h := &httpd{Instance: in, textBuilder: &textBuilder{}}
@@ -125,6 +135,7 @@ func generateHttpd(in *Instance) {
 	} else {
 		body := &textBuilder{}
 		head := h.textBuilder
+		h.acme = newACME(in, "hostName", "sslServerCert", "sslServerKey", "sslServerChain")
 		h.textBuilder = body // the hosts say which modules and ports are needed
 		h.hosts()
 		in.unusedPort(append(h.listens, h.own...))
@@ -132,7 +143,11 @@ func generateHttpd(in *Instance) {
 		h.head()
 		h.add(body.text)
 		h.lines(in.Text("extraConfig"))
-		h.main.Files = append(h.main.Files, // beside what is lent
+		if httpdPidFile().MatchString(in.String("extraConfig")) {
+			h.acme.pidElsewhere("extraConfig", "PidFile")
+		}
+		h.acme.add(h.main, in.RunDir("/httpd.pid"), file, syscall.SIGUSR1) // as apachectl graceful
+		h.main.Files = append(h.main.Files,                                // beside what is lent
 			project.File{Path: file, Content: h.text, Escape: quotes},
 			project.File{Path: in.RunDir("/mime.types"), Content: project.Lit(strings.TrimSpace(mimeTable) + "\n")})
 	}
@@ -322,9 +337,10 @@ func (h *httpd) host(c *module.Config) {
 		}
 	}
 	ssl := len(addresses[true]) > 0
-	if ssl && (!c.Has("sslServerCert") || !c.Has("sslServerKey")) {
-		c.Errorf("virtual host %q serves TLS, and needs sslServerCert and sslServerKey", c.Name())
+	if certificate, _ := h.acme.certificate(c); ssl && certificate == nil && (!c.Has("sslServerCert") || !c.Has("sslServerKey")) {
+		c.Errorf("virtual host %q serves TLS, and needs sslServerCert and sslServerKey, or enableACME", c.Name())
 	}
+	h.acme.plain(c, len(addresses[false]) > 0)
 	h.ssl = h.ssl || ssl
 	for _, secure := range []bool{false, true} {
 		if len(addresses[secure]) > 0 {
@@ -332,6 +348,9 @@ func (h *httpd) host(c *module.Config) {
 				if c.Bool("forceSSL") && ssl && !secure {
 					h.names(c)
 					_, port, _ := splitHostPort(addresses[true][0])
+					if h.challenges(c); h.acme.of[c.Name()] != nil {
+						h.line("RewriteCond %%{REQUEST_URI} !^/\\.well-known/acme-challenge/")
+					}
 					h.line("RewriteEngine on")
 					h.line("RewriteRule ^ https://%%{SERVER_NAME}:%d%%{REQUEST_URI} [R=301,L]", port)
 				} else {
@@ -364,6 +383,9 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 		if c.Bool("http2") {
 			h.line("Protocols h2 http/1.1")
 		}
+		if certificate, _ := h.acme.certificate(c); certificate != nil {
+			h.directive("SSLCertificateFile", certificate, "") // its key is in it
+		}
 		for _, d := range [][3]string{{"SSLCertificateFile", "sslServerCert", "cert"}, {"SSLCertificateKeyFile", "sslServerKey", "key"}, {"SSLCertificateChainFile", "sslServerChain", "chain"}} {
 			if c.Has(d[1]) {
 				h.directive(d[0], h.Lend(h.main, d[2], h.keyFile(c.Get(d[1]))), "")
@@ -383,7 +405,11 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 		h.main.Files = append(h.main.Files, project.File{Path: file, Content: text})
 		h.served("/robots.txt", file)
 	}
-	if to := c.String("globalRedirect"); to != "" {
+	h.challenges(c)
+	switch to := c.String("globalRedirect"); {
+	case to != "" && h.acme.of[c.Name()] != nil: // a redirect comes before what is served
+		h.line(`RedirectMatch permanent "^/(?!\.well-known/acme-challenge/)(.*)" "%s$1"`, to)
+	case to != "":
 		h.line("RedirectPermanent / %s", to)
 	}
 	if c.Has("documentRoot") {
@@ -403,6 +429,16 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 		h.served(f.String("urlPath"), h.place.Path(f.Str("file")))
 	}
 	h.lines(h.place.Text(c.Str("extraConfig")))
+}
+
+// challenges lets the authority that gives the certificate ask, whatever else the host does.
+func (h *httpd) challenges(c *module.Config) {
+	const path = "/.well-known/acme-challenge/"
+	if _, root := h.acme.certificate(c); root != nil {
+		h.line("ProxyPass %s !", path)
+		h.alias(path, project.Join(root, project.Lit(path)))
+		h.section("Location", path, func() { h.line("Require all granted") })
+	}
 }
 
 // hostLogs writes where a host logs, if not where the others do.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
@@ -18,7 +19,8 @@ type nginx struct {
 	port    int
 	listens []listener // in the order of the configuration
 	web     *listener  // the first of them that speaks HTTP; nil for none
-	auths   int        // files of passwords so far
+	acme    *acme
+	auths   int // files of passwords so far
 
 	cacheDirs []project.Dir // of proxyCachePath
 }
@@ -43,6 +45,9 @@ func generateNginx(in *Instance) {
 	}
 	n.write()
 	n.declarePorts()
+	if n.acme != nil {
+		n.acme.add(n.main, in.Data("/nginx.pid"), in.Data("/nginx.conf"), syscall.SIGHUP)
+	}
 	switch {
 	case n.Has("config"):
 	case n.Has("defaultHTTPListenPort") && n.IsSet("port"):
@@ -103,8 +108,12 @@ func (n *nginx) write() {
 		n.foundIn("streamConfig", nil)
 	}
 	n.lines(n.Text("appendConfig"))
-	n.foundIn("prependConfig", nil)
-	n.foundIn("appendConfig", nil)
+	for _, option := range []string{"prependConfig", "appendConfig"} {
+		n.foundIn(option, nil)
+		if topLevel(n.String(option))["pid"] {
+			n.acme.pidElsewhere(option, "pid")
+		}
+	}
 }
 
 // unless writes a line unless the user has that directive.
@@ -155,6 +164,7 @@ func (n *nginx) http() {
 	for _, up := range n.Each("upstreams") {
 		n.upstream(up)
 	}
+	n.acme = newACME(n.Instance, "serverName", "sslCertificate", "sslCertificateKey")
 	hosts := n.Each("virtualHosts")
 	for _, host := range hosts {
 		n.host(host)

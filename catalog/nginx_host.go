@@ -17,20 +17,23 @@ func (n *nginx) host(h *module.Config) {
 	secure := h.Bool("addSSL") || h.Bool("onlySSL") || h.Bool("forceSSL")
 	listens := n.listensOf(h, secure)
 	anySSL := slices.ContainsFunc(listens, func(l hostListen) bool { return l.ssl })
-	if (secure || anySSL) && (!h.Has("sslCertificate") || !h.Has("sslCertificateKey")) {
-		h.Errorf("virtual host %q serves TLS, and needs sslCertificate and sslCertificateKey", h.Name())
+	certificate, challenges := n.acme.certificate(h)
+	if (secure || anySSL) && certificate == nil && (!h.Has("sslCertificate") || !h.Has("sslCertificateKey")) {
+		h.Errorf("virtual host %q serves TLS, and needs sslCertificate and sslCertificateKey, or enableACME", h.Name())
 	}
 	if secure && !anySSL && !topLevel(h.String("extraConfig"))["listen"] {
 		h.Errorf("virtual host %q serves TLS, and none of its listen entries has ssl = true\n  hint: write ssl = true beside its port", h.Name())
 	}
 	// nginx lets a server without a listen line listen on *:80.
 	plain := slices.DeleteFunc(slices.Clone(listens), func(l hostListen) bool { return l.ssl })
+	n.acme.plain(h, len(plain) > 0 || topLevel(h.String("extraConfig"))["listen"])
 	if h.Bool("forceSSL") {
 		listens = slices.DeleteFunc(listens, func(l hostListen) bool { return !l.ssl })
 	}
 	if h.Bool("forceSSL") && len(plain) > 0 {
 		n.open("server")
 		n.names(h, plain)
+		n.challenges(h, challenges)
 		n.open("location /")
 		target := "$host"
 		if len(listens) > 0 && listens[0].port != 443 {
@@ -42,6 +45,11 @@ func (n *nginx) host(h *module.Config) {
 	}
 	n.open("server")
 	n.names(h, listens)
+	n.challenges(h, challenges)
+	if (secure || anySSL) && certificate != nil {
+		n.directive("ssl_certificate", certificate)
+		n.directive("ssl_certificate_key", certificate)
+	}
 	if secure || anySSL {
 		for _, d := range [][3]string{{"ssl_certificate", "sslCertificate", "cert"}, {"ssl_certificate_key", "sslCertificateKey", "key"}, {"ssl_trusted_certificate", "sslTrustedCertificate", "trusted"}} {
 			if h.Has(d[1]) {
@@ -75,6 +83,33 @@ func (n *nginx) host(h *module.Config) {
 		n.location(l)
 	}
 	n.close()
+}
+
+// challenges lets the authority that gives the certificate ask, whatever else the host does;
+// root is nil where it gets none.
+func (n *nginx) challenges(h *module.Config, root project.Text) {
+	if root == nil {
+		if h.IsSet("acmeFallbackHost") && h.Has("acmeFallbackHost") {
+			n.note(h.Get("acmeFallbackHost"), "acmeFallbackHost has no effect: the host has neither enableACME nor useACMEHost")
+		}
+		return
+	}
+	other := h.String("acmeFallbackHost")
+	n.open("location ^~ /.well-known/acme-challenge/")
+	n.directive("root", root)
+	n.line("auth_basic off;")
+	n.line("auth_request off;")
+	if other != "" {
+		n.line("try_files $uri @acme-fallback;")
+	}
+	n.close()
+	if other != "" {
+		n.open("location @acme-fallback")
+		n.line("auth_basic off;")
+		n.line("auth_request off;")
+		n.line("proxy_pass http://%s;", other)
+		n.close()
+	}
 }
 
 type hostListen struct {

@@ -3,6 +3,7 @@ package process
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -324,6 +325,21 @@ func signalInfo(info Info, sig project.Signal) error {
 		return unix.PidfdSendSignal(fd, unix.Signal(sig), nil, 0)
 	}
 	return unix.Kill(info.PID, unix.Signal(sig)) // kernels before 5.3, and sandboxes
+}
+
+// SignalServer signals the process of that number, which a file has told, if its command line
+// contains word: after a server was killed, its number may be another's. The error is
+// [ErrGone] if it is none with that word.
+func SignalServer(pid int, word string, sig project.Signal) error {
+	info, err := Inspect(pid)
+	if err != nil {
+		return ErrGone
+	}
+	line, err := readProc(procDir(pid) + "/cmdline")
+	if err != nil || !strings.Contains(string(line), word) {
+		return ErrGone
+	}
+	return signalInfo(info, sig)
 }
 
 // A tableCache shares snapshots among goroutines that want one at the same time: with

@@ -24,6 +24,8 @@ const usage = `nix2gpu provision postgresql init  --bin DIR --data DIR [...]
        nix2gpu provision mysql setup --bin DIR --data DIR --socket PATH --spec FILE
        nix2gpu provision redis cluster --replicas N --node HOST:PORT@PORT...
        nix2gpu provision etcd init --data DIR
+       nix2gpu provision acme init --dir DIR --names NAME,NAME...
+       nix2gpu provision acme get  --dir DIR --names NAME,NAME... --root DIR... --server URL --email ADDRESS [--ca FILE] --pid FILE --config FILE --signal N
        nix2gpu provision rabbitmq test --server PATH --conf FILE [--advanced FILE]
        nix2gpu provision tailscale daemon --socket PATH --program PATH --state DIR --volume DIR --fallback DIR [--proxy ADDRESS]
        nix2gpu provision tailscale join   --socket PATH --program PATH --hostname NAME [--tag TAG]... --key FILE --key-from OPTION
@@ -82,6 +84,15 @@ func Main(ctx context.Context, args []string, stdio Stdio) error {
 			return err
 		}
 		return initEtcd(o)
+	case kind == "acme init", kind == "acme get":
+		var o acmeOptions
+		if err := parse(o.flags(args[1]), args[2:]); err != nil {
+			return err
+		}
+		if args[1] == "init" {
+			return initACME(o)
+		}
+		return getCertificates(ctx, o, stdio)
 	case kind == "rabbitmq test":
 		var o rabbitmqOptions
 		if err := parse(o.flags(), args[2:]); err != nil {

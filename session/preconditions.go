@@ -421,7 +421,7 @@ func tryFolder(dir string) error {
 
 // lent finds files of the user's that a service is lent, such as the key of a
 // certificate, and that can't be read. A file may be made by a service that has to
-// end first; then the start reports it.
+// end first, or that has its folder; then the start reports it.
 func (c *check) lent() {
 	st := c.stage()
 	c.services(func(s *project.Service) {
@@ -446,6 +446,9 @@ func (c *check) lent() {
 				}
 				cure := "make it readable, or correct its path"
 				if errors.Is(err, fs.ErrNotExist) {
+					if c.madeFirst(st, s, path) {
+						continue
+					}
 					cure = "make it, or correct its path"
 				}
 				pos := s.Pos
@@ -456,6 +459,28 @@ func (c *check) lent() {
 			}
 		}
 	})
+}
+
+// madeFirst reports whether a path is below a folder of a service that s waits for.
+func (c *check) madeFirst(st *stage.Stage, s *project.Service, path string) bool {
+	first := []*project.Service{s}
+	for i := 0; i < len(first); i++ {
+		for id := range first[i].DependsOn {
+			if d := c.project.Services[id]; d != nil && !slices.Contains(first, d) {
+				first = append(first, d)
+			}
+		}
+	}
+	for _, d := range first[1:] {
+		for _, id := range d.ProcessIDs() {
+			for _, own := range c.project.Processes[id].Dirs {
+				if dir, err := st.Resolve(c.project, own.Path); err == nil && strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // stage returns a stage that writes nothing outside the scratch folder.
@@ -488,8 +513,8 @@ func provider(l rundir.Layout, dir string) packages.Provider {
 }
 
 // secrets finds secrets that can't be read, or that can't be handed on because there
-// is no folder in memory. A secret may be made by a service that has to end first;
-// then the start reports it.
+// is no folder in memory. A secret may be made by a service that has to end first, or
+// that has its folder; then the start reports it.
 func (c *check) secrets() {
 	st := c.stage()
 	why := map[string]error{}
@@ -513,8 +538,9 @@ func (c *check) secrets() {
 				if err == nil && (use.Path || use.Field == "files") {
 					err = st.CheckMemory()
 				}
+				file, _ := st.Resolve(c.project, own.File) // "" for one that comes from elsewhere
 				var e *stage.Error
-				if !errors.As(err, &e) || (later || own.Optional) && errors.Is(err, fs.ErrNotExist) {
+				if !errors.As(err, &e) || errors.Is(err, fs.ErrNotExist) && (later || own.Optional || c.madeFirst(st, s, file)) {
 					continue
 				}
 				pos := own.Pos

@@ -215,3 +215,47 @@ func TestJobTravels(t *testing.T) {
 		t.Errorf("ReadJob of something else = %v", err)
 	}
 }
+
+// A file or a secret that a service is lent may be one that a service before it, or one
+// before that, makes in its own folder, and nothing else excuses one that is missing.
+func TestFilesThatOthersMake(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		waits      bool // by way of another service
+		secret     bool
+		refused    bool
+	}{
+		{"in its folder", "ca/deep/root.crt", true, false, false},
+		{"as a secret", "ca/root.key", true, true, false},
+		{"beside its folder", "cab/root.crt", true, false, true},
+		{"a secret beside its folder", "root.key", true, true, true},
+		{"of one that it does not wait for", "ca/root.crt", false, false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := t.TempDir()
+			m := session.Machine{
+				Layout: rundir.Locate(rundir.Env{UID: os.Getuid()}, "test", root), Root: root, Self: "/bin/true",
+				Environ: []string{"PATH=/usr/bin:/bin"},
+			}
+			p := one(func(s *project.Service, q *project.Process) {
+				if q.Files = []project.File{{Path: project.RunPath("/api/ca"), Source: project.RootPath("/" + c.file)}}; c.secret {
+					q.Files, q.Env = nil, map[string]project.Value{"KEY": {Text: project.SecretContent("key"), Secret: true}}
+				}
+			})
+			p.Secrets = map[string]project.Secret{"key": {File: project.RootPath("/" + c.file)}}
+			for _, id := range []project.ID{"ca", "between"} {
+				p.Services[id] = &project.Service{ID: id, Type: "custom", Label: string(id), Main: id}
+				p.Processes[id] = &project.Process{ID: id, Service: id, Role: project.Main, Command: project.Command{Exec: []project.Text{project.Lit("true")}}}
+			}
+			p.Processes["ca"].Dirs = []project.Dir{{Path: project.RootPath("/ca")}}
+			if c.waits {
+				p.Services["api"].DependsOn = map[project.ID]project.Dependency{"between": {Condition: project.Ready}}
+				p.Services["between"].DependsOn = map[project.ID]project.Dependency{"ca": {Condition: project.Ready}}
+			}
+			unmet, err := m.Preconditions(t.Context(), p, []project.ID{"api"}, nil)
+			if err != nil || (len(unmet) > 0) != c.refused {
+				t.Errorf("unmet: %+v, %v", unmet, err)
+			}
+		})
+	}
+}

@@ -120,6 +120,9 @@ func (c *core) line(s *service, from, to control.ServiceState, k Kind) string {
 		if to != control.Backoff || s.streak.n > 0 {
 			return "" // it is restarted in silence
 		}
+		if s.spec.Schedule != nil { // its output is shown nowhere else
+			return fmt.Sprintf("%s; tried again in %s", cmp.Or(s.exit.Hint, text(s.reason(), s.exit.Said)), seconds(s.main.Restart.Wait(1)))
+		}
 		return cmp.Or(s.exit.Hint, s.reason()) + "; tried again until it stays up"
 	}
 	switch to {

@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 	"probe":            {"gpu", "project", "process", "packages", "rundir"},
 	"secret":           {"safefile"},
 	"stage":            {"gpu", "dotenv", "project", "process", "packages", "rundir", "safefile", "secret"},
-	"provision":        {"project", "process", "packages", "probe", "rundir"},
+	"provision":        {"project", "process", "packages", "probe", "rundir", "safefile"},
 	// Of control it has the types that travel: a service's status is one type from
 	// the engine to whoever asks, and a refusal carries its code.
 	"supervisor":       {"console", "cron", "gpu", "control", "logcopy", "project", "process", "probe", "servicelog", "stage", "safefile"},

@@ -6,7 +6,7 @@
       hostName = "x"; serverAliases = [ "y" ]; listen = [ { ip = "127.0.0.1"; port = 6012; ssl = true; } { port = 6013; }  ]; documentRoot = "./user-public";
       servedDirs = [ { urlPath = "/d"; dir = "./user-dir"; } ]; servedFiles = [ { urlPath = "/f"; file = "./user-file"; } ];
       locations."/" = { proxyPass = "http://127.0.0.1:1/"; index = "i"; extraConfig = "Require all granted"; priority = 1; }; locations."/a" = { alias = "./user-alias"; priority = 3; };
-      globalRedirect = "http://x/"; extraConfig = "UseCanonicalName On"; adminAddr = "c@d"; sslServerCert = "./user-cert"; sslServerKey.secret = "user-secret"; sslServerChain = "./user-chain"; logFormat = "combined"; enableUserDir = true; robotsEntries = "Disallow: /"; acmeRoot = "/x"; http2 = false;
+      globalRedirect = "http://x/"; extraConfig = "UseCanonicalName On"; adminAddr = "c@d"; sslServerCert = "./user-cert"; sslServerKey.secret = "user-secret"; sslServerChain = "./user-chain"; logFormat = "combined"; enableUserDir = true; robotsEntries = "Disallow: /"; http2 = false;
     };
   };
   services.apache-httpd.port = { enable = true; port = 6014; requestId.enable = true; virtualHosts.h = { }; };
@@ -15,5 +15,7 @@
     f = { forceSSL = true; listenAddresses = [ "127.0.0.2" ]; sslServerCert = "./user-cert"; sslServerKey = "./user-key"; };
     o = { onlySSL = true; listenAddresses = [ "127.0.0.2" ]; sslServerCert = "./user-cert"; sslServerKey = "./user-key"; };
   }; };
+  services.apache-httpd.acme = { enable = true; port = 6093; sslPort = 6094; acme = { acceptTerms = true; email = "a@b.c"; server = "https://x/directory"; caFile = "./user-chain"; };
+    virtualHosts = { "a.b" = { addSSL = true; enableACME = true; acmeRoot = "./user-public"; }; "c.d" = { addSSL = true; useACMEHost = "a.b"; }; }; };
   services.apache-httpd.own = { enable = true; configFile = "./user.conf"; };
 }

@@ -13,7 +13,7 @@
     virtualHosts.h = {
       serverName = "x"; serverAliases = [ "y" ]; listen = [ { addr = "127.0.0.1"; port = 6008; ssl = true; proxyProtocol = true; extraParameters = [ "so_keepalive=on" ]; } ];
       default = true; root = "./user-public"; extraConfig = "autoindex on;"; addSSL = true; rejectSSL = false; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; sslTrustedCertificate = "./user-trusted";
-      acmeRoot = "/x"; http2 = false; http3 = false; quic = false; http3_hq = false; kTLS = true; reuseport = true; basicAuth.me = "pw";
+      http2 = false; http3 = false; quic = false; http3_hq = false; kTLS = true; reuseport = true; basicAuth.me = "pw";
       locations."/" = { proxyPass = "http://u"; proxyWebsockets = true; recommendedProxySettings = false; extraConfig = "etag off;"; priority = 2000; basicAuthFile = "./user-auth"; };
       locations."/a" = { root = "./user-root"; index = "i"; tryFiles = "$uri =404"; fastcgiParams.A = "/workspace/user-b"; basicAuth.me = "pw"; };
       locations."/u" = { uwsgiPass = "127.0.0.1:1"; recommendedUwsgiSettings = false; };
@@ -25,5 +25,7 @@
   services.custom.workers = { enable = true; command = "x"; port = 6030; replicas = 2; };
   services.nginx.more = { enable = true; resolver = { addresses = [ "127.0.0.1" ]; ipv4 = false; }; port = 6015; virtualHosts.h = { listenAddresses = [ "127.0.0.2" ]; rejectSSL = true; }; virtualHosts.s = { addSSL = true; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; }; defaultSSLListenPort = 6016; };
   services.nginx.listen = { enable = true; port = 6074; defaultListen = [ { addr = "127.0.0.2"; port = 6075; ssl = true; proxyProtocol = true; extraParameters = [ "deferred" ]; } { addr = "127.0.0.2"; } ]; virtualHosts.t = { addSSL = true; sslCertificate = "./user-cert"; sslCertificateKey = "./user-key"; }; defaultSSLListenPort = 6076; };
+  services.nginx.acme = { enable = true; port = 6091; defaultSSLListenPort = 6092; acme = { acceptTerms = true; email = "a@b.c"; server = "https://x/directory"; caFile = "./user-trusted"; };
+    virtualHosts = { "a.b" = { addSSL = true; enableACME = true; acmeRoot = "./user-public"; acmeFallbackHost = "10.0.0.1"; }; "c.d" = { addSSL = true; useACMEHost = "a.b"; }; }; };
   services.nginx.own = { enable = true; config = "events { } http { server { listen 6009; root /workspace/user-root; } }"; };
 }
