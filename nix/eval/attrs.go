@@ -50,6 +50,41 @@ func (t *Thread) orMissing(set *Attrs, name string, pos syntax.Pos) Value {
 	return set.shape.missing(t, name, pos)
 }
 
+// newSet returns a set whose n values are to be set. A small one is a single allocation.
+func newSet(s *shape, n int) *Attrs {
+	switch n {
+	case 1:
+		a := &struct {
+			Attrs
+			room [1]Value
+		}{}
+		a.shape, a.vals = s, a.room[:]
+		return &a.Attrs
+	case 2:
+		a := &struct {
+			Attrs
+			room [2]Value
+		}{}
+		a.shape, a.vals = s, a.room[:]
+		return &a.Attrs
+	case 3:
+		a := &struct {
+			Attrs
+			room [3]Value
+		}{}
+		a.shape, a.vals = s, a.room[:]
+		return &a.Attrs
+	case 4:
+		a := &struct {
+			Attrs
+			room [4]Value
+		}{}
+		a.shape, a.vals = s, a.room[:]
+		return &a.Attrs
+	}
+	return &Attrs{s, make([]Value, n)}
+}
+
 var (
 	emptyShape = &shape{}
 	emptyAttrs = &Attrs{shape: emptyShape}

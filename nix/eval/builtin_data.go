@@ -302,23 +302,29 @@ func (w *jsonWriter) quote(s string) {
 	}
 	w.t.grow(w.out.Len()+len(s), 2*len(s))
 	const digits = "0123456789abcdef"
-	w.out.WriteByte('"')
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			w.out.WriteByte('\\')
-			w.out.WriteByte(c)
-		case c >= ' ':
-			w.out.WriteByte(c)
-		case strings.IndexByte("\b\f\n\r\t", c) >= 0:
-			w.out.WriteByte('\\')
-			w.out.WriteByte("bfnrt"[strings.IndexByte("\b\f\n\r\t", c)])
-		default:
-			w.out.WriteString(`\u00`)
-			w.out.WriteByte(digits[c>>4])
-			w.out.WriteByte(digits[c&15])
-		}
+	// It would grow by a quarter each time it is large.
+	if n := 2*len(s) + 2; w.out.Cap()-w.out.Len() < n {
+		w.out.Grow(max(n, w.out.Len()))
 	}
+	w.out.WriteByte('"')
+	done := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		w.out.WriteString(s[done:i])
+		done = i + 1
+		if k := strings.IndexByte("\"\\\b\f\n\r\t", c); k >= 0 {
+			w.out.WriteByte('\\')
+			w.out.WriteByte("\"\\bfnrt"[k])
+			continue
+		}
+		w.out.WriteString(`\u00`)
+		w.out.WriteByte(digits[c>>4])
+		w.out.WriteByte(digits[c&15])
+	}
+	w.out.WriteString(s[done:])
 	w.out.WriteByte('"')
 }
 

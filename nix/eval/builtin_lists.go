@@ -375,6 +375,7 @@ func (k *closureKeys) add(t *Thread, key Value) (isNew bool) {
 
 func genericClosure(t *Thread, args []Value) Value {
 	set := t.Attrs(args[0])
+	// Of work, what was looked at makes room for what was found, which is never more.
 	work := slices.Clone(t.List(t.need(set, "startSet")).elems)
 	if len(work) == 0 {
 		return emptyList
@@ -382,7 +383,7 @@ func genericClosure(t *Thread, args []Value) Value {
 	operator := t.fnArg(t.need(set, "operator"))
 	keys := closureKeys{strings: map[string]bool{}, ints: map[Int]bool{}}
 	var first Type
-	var found []Value
+	found := work[:0]
 	for i := 0; i < len(work); i++ {
 		t.step()
 		item := t.Attrs(work[i])
@@ -398,25 +399,27 @@ func genericClosure(t *Thread, args []Value) Value {
 		next := t.List(t.call1(operator, item)).elems
 		t.checkList(len(work) + len(next))
 		t.spend(closureBytes + 32*len(next))
+		if len(work)+len(next) > cap(work) { // append would grow by a quarter, and copy as often
+			work = slices.Grow(work, len(work)+len(next))
+			found = work[:len(found)]
+		}
 		work = append(work, next...)
 	}
-	return NewList(found...)
+	return NewList(slices.Clone(found)...)
 }
 
 func isNumber(k Type) bool { return k == TypeInt || k == TypeFloat }
 
 // joinStrings returns what concatStringsSep does.
 func (t *Thread) joinStrings(sep *String, list []Value) Value {
-	var out strings.Builder
 	ctx := sep.ctx
+	texts, n := make([]string, len(list)), 0
 	for i, e := range list {
 		s := t.coerce(t.Force(e), inAddition, t.Pos())
-		t.grow(out.Len()+len(sep.s)+len(s.s), len(sep.s)+len(s.s))
-		if i > 0 {
-			out.WriteString(sep.s)
-		}
-		out.WriteString(s.s)
+		n += len(sep.s) + len(s.s)
+		t.grow(n, len(sep.s)+len(s.s))
+		texts[i] = s.s
 		ctx = ctx.Union(s.ctx)
 	}
-	return StrContext(out.String(), ctx)
+	return StrContext(strings.Join(texts, sep.s), ctx)
 }

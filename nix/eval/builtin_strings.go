@@ -42,11 +42,10 @@ func stringBuiltins() []*Builtin {
 			Fn: func(t *Thread, args []Value) Value {
 				re, s := t.regex(args[0]), t.Str(args[1])
 				t.spend(wideBytes * len(s.s))
-				groups := re.match(s.s)
-				if groups == nil {
-					return Null{}
+				if groups, ok := re.match(s.s); ok {
+					return NewList(groups...)
 				}
-				return groupList(groups[1:])
+				return Null{}
 			}},
 		{Name: "split", Args: []string{"regex", "s"},
 			Doc: "The parts of a string between the matches of an extended POSIX regular expression, and for each match the list of its groups.",
@@ -54,12 +53,12 @@ func stringBuiltins() []*Builtin {
 				re, s := t.regex(args[0]), t.Str(args[1])
 				var parts []Value // without the context of s, as in Nix
 				t.spend(wideBytes * len(s.s))
-				re.split(s.s, func(before string, groups []*string) {
+				re.split(s.s, func(before string, groups []Value, matched bool) {
 					t.step()
 					t.checkList(len(parts))
 					parts = append(parts, Str(before))
-					if groups != nil {
-						parts = append(parts, groupList(groups[1:]))
+					if matched {
+						parts = append(parts, NewList(groups...))
 					}
 				})
 				if len(parts) == 1 {
@@ -96,18 +95,6 @@ func stringBuiltins() []*Builtin {
 
 // stringArg forces an argument that is a string or can be used as one.
 func (t *Thread) stringArg(v Value) *String { return t.coerce(t.Force(v), inAddition, t.Pos()) }
-
-func groupList(groups []*string) Value {
-	elems := make([]Value, len(groups))
-	for i, g := range groups {
-		if g == nil {
-			elems[i] = Null{}
-		} else {
-			elems[i] = Str(*g)
-		}
-	}
-	return NewList(elems...)
-}
 
 // wideBytes is how many bytes of memory a byte of a text takes while it is matched; see
 // widen.

@@ -302,11 +302,11 @@ func (n *listNode) eval(t *Thread, e *env) Value {
 	if len(n.elems) == 0 {
 		return emptyList
 	}
-	elems := make([]Value, len(n.elems))
+	list := newList(len(n.elems))
 	for i, x := range n.elems {
-		elems[i] = x.delay(t, e)
+		list.elems[i] = x.delay(t, e)
 	}
-	return &List{elems}
+	return list
 }
 
 func (n *listNode) delay(t *Thread, e *env) Value {
@@ -372,12 +372,12 @@ func bind(t *Thread, outer, inner *env, vals []attrCode, sources []node) {
 
 func (n *attrsNode) eval(t *Thread, e *env) Value {
 	inner := e
-	var vals []Value
+	set := newSet(n.shape, len(n.vals))
+	vals := set.vals
 	switch {
 	case n.recursive:
 		inner = newEnv(e, len(n.vals)+len(n.sources))
 		bind(t, e, inner, n.vals, n.sources)
-		vals = make([]Value, len(n.vals), len(n.vals)+len(n.dynamic))
 		copy(vals, inner.slots(len(n.vals)))
 		if k := n.shape.find("__overrides"); k >= 0 {
 			return n.withOverrides(t, vals, inner, k)
@@ -389,7 +389,6 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 				*inner.slot(i) = s.delay(t, e)
 			}
 		}
-		vals = make([]Value, len(n.vals), len(n.vals)+len(n.dynamic))
 		for i, v := range n.vals {
 			if v.outer {
 				vals[i] = v.code.delay(t, e)
@@ -398,7 +397,6 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 			}
 		}
 	}
-	set := &Attrs{n.shape, vals}
 	if len(n.dynamic) == 0 {
 		return set
 	}
@@ -592,19 +590,22 @@ func (n *stringNode) eval(t *Thread, e *env) Value {
 	if len(n.parts) == 1 {
 		return t.coerce(t.value(n.parts[0].expr, e), inInterpolation, n.parts[0].expr.pos())
 	}
-	var out strings.Builder
 	var ctx *Context
-	for _, p := range n.parts {
+	var room [4]string
+	texts, size := room[:0], 0
+	for i := range n.parts {
+		p := &n.parts[i]
 		if p.expr == nil {
-			out.WriteString(p.text)
+			texts, size = append(texts, p.text), size+len(p.text)
 			continue
 		}
 		s := t.coerce(t.value(p.expr, e), inInterpolation, p.expr.pos())
-		t.grow(out.Len()+len(s.s), len(s.s))
-		out.WriteString(s.s)
+		size += len(s.s)
+		t.grow(size, len(s.s))
+		texts = append(texts, s.s)
 		ctx = ctx.Union(s.ctx)
 	}
-	return &String{s: out.String(), ctx: ctx}
+	return &String{s: strings.Join(texts, ""), ctx: ctx}
 }
 
 func (n *stringNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }

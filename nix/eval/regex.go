@@ -74,30 +74,35 @@ func narrow(s string) string {
 	return s
 }
 
-// match returns the groups of a match of the whole text, group 0 first; nil if it does
-// not match.
-func (re *posixRegex) match(s string) []*string {
+// match returns the groups of a match of the whole text, if it matches.
+func (re *posixRegex) match(s string) (found []Value, ok bool) {
 	s = widen(s)
-	return groups(s, re.whole.FindStringSubmatchIndex(s))
+	at := re.whole.FindStringSubmatchIndex(s)
+	if at == nil {
+		return nil, false
+	}
+	return groups(s, at), true
 }
 
-func groups(s string, at []int) []*string {
-	if at == nil {
-		return nil
-	}
-	out := make([]*string, len(at)/2)
+// groups returns the groups of a match as strings, or null where one took no part; those after
+// group 0, which is the whole.
+func groups(s string, at []int) []Value {
+	out := make([]Value, len(at)/2-1)
+	texts := make([]String, len(out))
 	for i := range out {
-		if at[2*i] >= 0 {
-			g := narrow(s[at[2*i]:at[2*i+1]])
-			out[i] = &g
+		if from := at[2*i+2]; from < 0 {
+			out[i] = Null{}
+		} else {
+			texts[i].s = narrow(s[from:at[2*i+3]])
+			out[i] = &texts[i]
 		}
 	}
 	return out
 }
 
 // split calls each with the text before each match and the groups of the match, and in
-// the end with the rest of the text and nil.
-func (re *posixRegex) split(s string, each func(before string, groups []*string)) {
+// the end with the rest of the text and false.
+func (re *posixRegex) split(s string, each func(before string, groups []Value, matched bool)) {
 	s = widen(s)
 	done := 0 // the end of the last match
 	finder := re.start
@@ -107,7 +112,7 @@ func (re *posixRegex) split(s string, each func(before string, groups []*string)
 			break
 		}
 		g := groups(s[from:], at)
-		each(narrow(s[done:from+at[0]]), g)
+		each(narrow(s[done:from+at[0]]), g, true)
 		done = from + at[1]
 		if from = done; at[0] == at[1] { // after an empty match, search from the next character
 			if from < len(s) && s[from] >= 0x80 {
@@ -117,7 +122,7 @@ func (re *posixRegex) split(s string, each func(before string, groups []*string)
 		}
 		finder = re.later
 	}
-	each(narrow(s[done:]), nil)
+	each(narrow(s[done:]), nil, false)
 }
 
 // A translator turns an extended POSIX expression into the syntax of package regexp.

@@ -205,6 +205,27 @@ func NewList(elems ...Value) *List {
 	return &List{slices.Clip(elems)} // what is behind them is the caller's, see concatElems
 }
 
+// newList returns a list of n elements to be set. A short one is a single allocation.
+func newList(n int) *List {
+	switch n {
+	case 1:
+		l := &struct {
+			List
+			room [1]Value
+		}{}
+		l.elems = l.room[:]
+		return &l.List
+	case 2:
+		l := &struct {
+			List
+			room [2]Value
+		}{}
+		l.elems = l.room[:]
+		return &l.List
+	}
+	return &List{make([]Value, n)}
+}
+
 // StringList makes a list of strings.
 func StringList(elems ...string) *List {
 	values, texts := make([]Value, len(elems)), make([]String, len(elems))
