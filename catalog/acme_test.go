@@ -53,12 +53,12 @@ func getsCertificates(t *testing.T, server, options string) {
 	  }; }`)
 	s.Write("hosts", "127.0.0.1 localhost ca.test\n127.0.0.2 shop.test www.shop.test\n")
 	s.Write("public/index.html", "hello")
-	start := func() *testkit.Run {
-		run := s.StartCommand("unshare", "--mount", "sh", "-ec", `mount --bind hosts /etc/hosts; exec "$@"`, "sh", s.Bin, "up")
+	start := func(names ...string) *testkit.Run {
+		run := s.StartCommand("unshare", append([]string{"--mount", "sh", "-ec", `mount --bind hosts /etc/hosts; exec "$@"`, "sh", s.Bin, "up"}, names...)...)
 		run.WaitLine("all services healthy")
 		return run
 	}
-	run := start()
+	run := start("shop")
 	trusted := x509.NewCertPool()
 	if text, err := os.ReadFile(root); err != nil || !trusted.AppendCertsFromPEM(text) {
 		t.Fatalf("the authority's certificate: %q, %v", text, err)

@@ -260,7 +260,8 @@ nix2gpu.nix:3:5: the condition of "a" in the dependencies of "c" must be one of 
 }
 
 func TestSelect(t *testing.T) {
-	p := build(t, "db", "cache", "api: db=ready cache=ready", "web: api=ready", "other")
+	p := build(t, "db", "cache", "api: db=ready cache=ready", "web: api=ready", "other", "helper: web=ready other=ready", "shell")
+	p.Services["helper"].System, p.Services["shell"].System = true, true
 	for _, tt := range []struct {
 		names  []project.ID
 		noDeps bool
@@ -269,6 +270,8 @@ func TestSelect(t *testing.T) {
 		{[]project.ID{"web"}, false, "[api cache db web]"},
 		{[]project.ID{"web"}, true, "[web]"},
 		{[]project.ID{"other", "cache"}, false, "[cache other]"},
+		{[]project.ID{"other", "web"}, false, "[api cache db helper other web]"},
+		{[]project.ID{"other", "web"}, true, "[other web]"},
 		{nil, false, "[]"},
 	} {
 		if got := fmt.Sprint(p.Select(tt.names, tt.noDeps)); got != tt.want {

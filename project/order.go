@@ -71,7 +71,8 @@ func (p *Project) Profiles() []string {
 
 // Select returns the named services with everything they depend on, sorted. With noDeps
 // it returns only those that are named. A service does not enable another one, so what
-// is enabled does not bring what is disabled, except for a system service.
+// is enabled does not bring what is disabled, except for a system service. One that waits for
+// others works for them, and comes with them.
 func (p *Project) Select(names []ID, noDeps bool) []ID {
 	chosen := make(map[ID]bool)
 	var add func(id ID)
@@ -97,6 +98,11 @@ func (p *Project) Select(names []ID, noDeps bool) []ID {
 	}
 	for _, id := range names {
 		add(id)
+	}
+	for id, s := range p.Services {
+		if !noDeps && s.System && len(s.DependsOn) > 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(s.DependsOn)), func(of ID) bool { return !chosen[of] }) {
+			chosen[id] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(chosen))
 }

@@ -66,6 +66,9 @@ func (c *core) start(ids []project.ID, opts StartOptions) ([]project.ID, error) 
 		default:
 			begin = append(begin, id)
 			s.due = s.due || named && !all && !opts.Missing
+			if s.spec.System && !named { // it comes with those that it works for
+				c.dueAtStart([]project.ID{id})
+			}
 		}
 	}
 	if all || opts.Missing {
