@@ -4,9 +4,10 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Where nothing is called often, code that is not inlined makes the program smaller.
-SELDOM      := $(addprefix nix2gpu/,catalog compose container control/... definition deploy image internal/cli lock nix/flake packages provision secret wheel) \
-	$(addsuffix /...,$(addprefix github.com/,ProtonMail cloudflare docker goccy google jackc pelletier sirupsen spf13) filippo.io golang.org/x/text golang.org/x/crypto/ssh golang.org/x/crypto/acme) \
-	encoding/xml text/template/...
+SELDOM      := $(addprefix nix2gpu/,catalog compose container control/... definition deploy dotenv gpu image image/daemon image/inspect image/registry image/sbom image/source \
+	internal/cli lock nix/flake packages provision rundir secret session wheel wheel/index) \
+	$(addsuffix /...,$(addprefix github.com/,ProtonMail cloudflare docker goccy google jackc pelletier sirupsen spf13) filippo.io golang.org/x/text golang.org/x/crypto/acme golang.org/x/crypto/ssh) \
+	archive/tar archive/zip crypto/tls crypto/x509 debug/dwarf debug/elf encoding/asn1 encoding/xml mime/... net/http/... regexp/syntax text/tabwriter text/template/... vendor/golang.org/x/net/...
 GCFLAGS     := $(foreach p,$(SELDOM),-gcflags=$(p)=-l)
 LDFLAGS     := -s -w -X nix2gpu/internal/cli.buildVersion=$(VERSION)
 
