@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,8 @@ type evalOptions struct {
 	search  []string // entries of the search path: FOLDER or PREFIX=PATH
 	depth   int      // of calls; 0: the usual one
 	verbose bool     // print what traceVerbose says
+	// settings of Nix, NAME=VALUE, as --option has them; later ones count
+	settings []string
 }
 
 func newEval(env *Env) *cobra.Command {
@@ -67,6 +70,11 @@ line; switches of Nix that mean nothing here are accepted by either.`,
 	f.StringArrayVarP(&opts.search, "include", "I", nil, "look for <name> in this `folder`, or for <prefix/…> in prefix=folder")
 	f.IntVar(&opts.depth, "max-call-depth", 0, "how many calls may be nested (default 10000)")
 	f.BoolVar(&opts.verbose, "trace-verbose", false, "print what builtins.traceVerbose says")
+	f.StringArrayVar(&opts.settings, "option", nil, "`name=value`: a setting of Nix; or two words, as for nix")
+	for _, name := range lintSettings {
+		f.Var(settingFlag{name, &opts.settings}, name, "")
+		_ = f.MarkHidden(name)
+	}
 	cmd.MarkFlagsMutuallyExclusive("json", "raw", "xml")
 	for name, values := range instantiateIgnores {
 		if values == 0 {
@@ -105,7 +113,7 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return eval.New(eval.Options{
+	all := eval.Options{
 		FS:     osfs.FS{},
 		Store:  true,
 		Getenv: env.Getenv,
@@ -116,10 +124,14 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 		TraceVerbose: opts.verbose,
 		AbortOnWarn:  slices.Contains([]string{"1", "true", "yes"}, env.Getenv("NIX_ABORT_ON_WARN")),
 		SearchPath:   search,
-		MaxDepth:     opts.depth,
 		MaxMemory:    memoryLimit(),
 		Grow:         growHeap,
-	}), nil
+	}
+	if err := applySettings(&all, env.Getenv("NIX_CONFIG"), opts.settings); err != nil {
+		return nil, err
+	}
+	all.MaxDepth = cmp.Or(opts.depth, all.MaxDepth)
+	return eval.New(all), nil
 }
 
 // searchPath returns where <name> is looked for: first in what -I says, then in NIX_PATH.

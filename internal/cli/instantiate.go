@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,7 @@ var instantiateIgnores = map[string]int{
 	"repair": 0, "quiet": 0, "debug": 0, "keep-going": 0, "keep-failed": 0, "no-build-output": 0,
 	"print-build-logs": 0, "offline": 0, "refresh": 0, "accept-flake-config": 0,
 	"timeout": 1, "max-silent-time": 1, "max-jobs": 1, "cores": 1, "log-format": 1, "add-root": 1, "store": 1,
-	"extra-experimental-features": 1, "experimental-features": 1, "substituters": 1, "extra-substituters": 1, "option": 1,
+	"extra-experimental-features": 1, "experimental-features": 1, "substituters": 1, "extra-substituters": 1,
 }
 
 const instantiateHelp = `nix-instantiate: evaluate Nix, as nix2gpu eval does
@@ -38,7 +39,8 @@ const instantiateHelp = `nix-instantiate: evaluate Nix, as nix2gpu eval does
   nix-instantiate --dry-run [FILE...]      the paths of derivations; nothing is written
 
   --arg NAME EXPRESSION, --argstr NAME TEXT, -I FOLDER, --max-call-depth NUMBER,
-  --trace-verbose; a FILE of - is stdin, and without any it is ./default.nix
+  --trace-verbose, --option NAME VALUE; a FILE of - is stdin, and without any it is
+  ./default.nix
 
 This is nix2gpu under the name nix-instantiate. Switches about builds, stores and
 downloads are accepted, and mean nothing: nothing is built or written.
@@ -163,7 +165,9 @@ func readInstantiation(args []string) (*instantiation, error) {
 				err = usageError("--max-call-depth needs a number, not %q", values[0])
 			}
 		case "--option":
-			_, err = take(2)
+			if values, err = take(2); err == nil {
+				in.settings = append(in.settings, values[0]+"="+values[1])
+			}
 		case "-v", "-Q", "-k", "-K", "--verbose":
 		case "-j":
 			_, err = take(1)
@@ -172,6 +176,10 @@ func readInstantiation(args []string) (*instantiation, error) {
 		default:
 			n, known := instantiateIgnores[name]
 			switch {
+			case slices.Contains(lintSettings, name) && strings.HasPrefix(word, "--"):
+				if values, err = take(1); err == nil {
+					in.settings = append(in.settings, name+"="+values[0])
+				}
 			case known && strings.HasPrefix(word, "--"):
 				_, err = take(n)
 			case strings.HasPrefix(word, "-I"):

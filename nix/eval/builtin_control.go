@@ -71,12 +71,12 @@ func controlBuiltins() []*Builtin {
 				}
 				return args[1]
 			}},
-		{Name: "warn", Args: []string{"message", "x"}, Doc: "x, after the message has been printed as a warning. With NIX_ABORT_ON_WARN set, nix2gpu eval ends there.",
+		{Name: "warn", Args: []string{"message", "x"}, Doc: "x, after the message has been printed as a warning. With NIX_ABORT_ON_WARN or --option abort-on-warn true, nix2gpu eval ends there.",
 			Fn: func(t *Thread, args []Value) Value {
 				text := t.Text(args[0])
 				t.tell("evaluation warning: " + text)
 				if t.ev.opts.AbortOnWarn {
-					t.raise(&Error{Pos: t.Pos(), Msg: "aborting at the warning: " + text, Hint: "NIX_ABORT_ON_WARN is set", Kind: KindAbort})
+					t.raise(&Error{Pos: t.Pos(), Msg: "aborting at the warning: " + text, Hint: "NIX_ABORT_ON_WARN or the setting abort-on-warn asks for that", Kind: KindAbort})
 				}
 				return args[1]
 			}},

@@ -43,6 +43,7 @@ type Options struct {
 	TraceTo       io.Writer                // output of builtins.trace and warn; nil: discarded
 	TraceVerbose  bool                     // traceVerbose prints there, too
 	AbortOnWarn   bool                     // builtins.warn ends the evaluation
+	Lints         Lints                    // of literals
 	MaxDepth      int                      // of nested calls; default: 10,000
 	MaxSteps      int64                    // of calls and forced values, for the life of the Evaluator; 0: no limit
 	MaxMemory     int64                    // limit of the whole program's heap, in bytes; 0: none

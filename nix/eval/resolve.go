@@ -67,10 +67,12 @@ func (r *resolver) expr(x syntax.Expr, s *scope) node {
 	case *syntax.Float:
 		return constNode{here.place, Float(x.Value)}
 	case *syntax.URI:
+		r.lintURL(x)
 		return constNode{here.place, Str(x.Value)}
 	case *syntax.String:
 		return r.str(x, s)
 	case *syntax.Path:
+		r.lintPath(x)
 		return r.path(x, s)
 	case *syntax.SearchPath:
 		return &searchPathNode{here, x.Name}
