@@ -64,8 +64,8 @@ check: deps-all build
 test-load: deps build
 	scripts/test-load
 
-# Checks what others wrote for services-flake and nix2gpu, in copies that you fetched, and
-# counts what passes: make test-upstream DIR=../upstream
+# Checks what others wrote for services-flake and nix2gpu, and runs nixpkgs' tests of its lib,
+# in copies that you fetched, and counts what passes: make test-upstream DIR=../upstream
 test-upstream: build
 	$(GO) run ./scripts/upstream '$(DIR)'
 

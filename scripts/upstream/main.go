@@ -1,11 +1,11 @@
 // Command upstream checks what others have written for services-flake and for nix2gpu, and
-// counts what passes:
+// runs the tests of nixpkgs' lib, and counts what passes:
 //
 //	go run ./scripts/upstream DIR
 //
-// DIR has copies of these repositories, as folders named services-flake and nix2gpu; one of
-// them is enough. Copies of other versions may have other names that begin so, such as
-// nix2gpu-2025. Nothing of them is part of this repository.
+// DIR has copies of these repositories, as folders named services-flake, nix2gpu and nixpkgs
+// (of that one, lib is enough); one of them is enough. Copies of other versions may have other
+// names that begin so, such as nix2gpu-2025. Nothing of them is part of this repository.
 //
 // Each line is one definition, with "ok" or the first error. A module of services-flake is
 // given by its path and has one instance, and its test definitions are checked twice: with
@@ -28,6 +28,9 @@ import (
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == instantiate {
+		os.Exit(standIn(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: upstream DIR")
 		os.Exit(2)
@@ -58,10 +61,13 @@ func run(dir, program string, out io.Writer) error {
 		return err
 	}
 	var groups []group
+	known := false
 	for _, e := range entries {
 		root := filepath.Join(dir, e.Name())
 		var found []group
 		switch {
+		case strings.HasPrefix(e.Name(), "nixpkgs"):
+			known, err = true, checkNixpkgs(e.Name(), root, program, out)
 		case strings.HasPrefix(e.Name(), "services-flake"):
 			found, err = ofServicesFlake(root)
 		case strings.HasPrefix(e.Name(), "nix2gpu"):
@@ -74,8 +80,8 @@ func run(dir, program string, out io.Writer) error {
 			groups = append(groups, group{e.Name() + ": " + g.title, g.all})
 		}
 	}
-	if len(groups) == 0 {
-		return fmt.Errorf("%s has no folder services-flake or nix2gpu", dir)
+	if len(groups) == 0 && !known {
+		return fmt.Errorf("%s has no folder services-flake, nix2gpu or nixpkgs", dir)
 	}
 	for _, g := range groups {
 		if err := g.check(program, out); err != nil {
