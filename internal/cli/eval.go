@@ -71,7 +71,7 @@ line; switches of Nix that mean nothing here are accepted by either.`,
 	f.IntVar(&opts.depth, "max-call-depth", 0, "how many calls may be nested (default 10000)")
 	f.BoolVar(&opts.verbose, "trace-verbose", false, "print what builtins.traceVerbose says")
 	f.StringArrayVar(&opts.settings, "option", nil, "`name=value`: a setting of Nix; or two words, as for nix")
-	for _, name := range lintSettings {
+	for _, name := range switchSettings {
 		f.Var(settingFlag{name, &opts.settings}, name, "")
 		_ = f.MarkHidden(name)
 	}
@@ -179,7 +179,7 @@ func isAddress(entry string) bool {
 }
 
 func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) error {
-	name, text, dir, err := nixSource(env, opts.expr, args)
+	name, text, dir, file, err := nixSource(env, opts.expr, args)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 	var out string
 	err = ev.Do(ctx, func(t *eval.Thread) {
 		given := argumentsOf(t, opts, env.Dir)
-		v := autoCall(t, t.EvalText(name, text, dir, nil), given)
+		v := autoCall(t, t.EvalText(name, text, dir, nil, pathsOf(file)...), given)
 		for _, path := range opts.attrs {
 			v = selectPath(t, v, path, given)
 		}
@@ -250,20 +250,21 @@ func evalFailed(err error) error {
 	return err
 }
 
-// nixSource reads the text to be evaluated or parsed: an expression, a file or stdin.
-func nixSource(env *Env, expr string, args []string) (name, text, dir string, err error) {
+// nixSource reads the text to be evaluated or parsed: an expression, a file or stdin. name is
+// its name in messages, and file the path of a file; "" for none.
+func nixSource(env *Env, expr string, args []string) (name, text, dir, file string, err error) {
 	switch {
 	case expr != "" && len(args) > 0:
-		return "", "", "", usageError("a file and --expr exclude each other")
+		return "", "", "", "", usageError("a file and --expr exclude each other")
 	case expr != "":
-		return "«expr»", expr, env.Dir, nil
+		return "«expr»", expr, env.Dir, "", nil
 	case len(args) > 1:
-		return "", "", "", usageError("at most one file can be named, got %d", len(args))
+		return "", "", "", "", usageError("at most one file can be named, got %d", len(args))
 	case len(args) == 0:
-		return "", "", "", hint(usageError("nothing to evaluate"), "name a file, or give an expression with -E")
+		return "", "", "", "", hint(usageError("nothing to evaluate"), "name a file, or give an expression with -E")
 	case args[0] == "-":
 		text, err := osfs.ReadStream(env.Stdin, "the standard input")
-		return "«stdin»", text, env.Dir, err
+		return "«stdin»", text, env.Dir, "", err
 	}
 	path := env.path(args[0])
 	shown := args[0]
@@ -272,13 +273,21 @@ func nixSource(env *Env, expr string, args []string) (name, text, dir string, er
 	}
 	text, err = osfs.ReadNamed(path)
 	if err != nil {
-		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", shown, errors.Unwrap(err))}
+		return "", "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", shown, errors.Unwrap(err))}
 	}
 	// Paths in a file are relative to the file itself, not to a link to it.
 	if path, err = eval.FollowLinks(osfs.FS{}, path); err != nil {
-		return "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", shown, err)}
+		return "", "", "", "", &exitError{exitUsage, fmt.Errorf("cannot read %q: %v", shown, err)}
 	}
-	return args[0], text, filepath.Dir(path), nil
+	return args[0], text, filepath.Dir(path), path, nil
+}
+
+// pathsOf returns the path of a text, if it has one.
+func pathsOf(file string) []string {
+	if file == "" {
+		return nil
+	}
+	return []string{file}
 }
 
 // argumentsOf evaluates --arg and --argstr. Paths in them are relative to dir, where
@@ -362,7 +371,7 @@ func newParse(env *Env) *cobra.Command {
 		Long: `Parses a file in the Nix language, or an expression, and prints it with all the
 parentheses that the grammar implies. Nothing is evaluated.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, text, dir, err := nixSource(env, expr, args)
+			name, text, dir, _, err := nixSource(env, expr, args)
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ var instantiateIgnores = map[string]int{
 	"repair": 0, "quiet": 0, "debug": 0, "keep-going": 0, "keep-failed": 0, "no-build-output": 0,
 	"print-build-logs": 0, "offline": 0, "refresh": 0, "accept-flake-config": 0,
 	"timeout": 1, "max-silent-time": 1, "max-jobs": 1, "cores": 1, "log-format": 1, "add-root": 1, "store": 1,
-	"extra-experimental-features": 1, "experimental-features": 1, "substituters": 1, "extra-substituters": 1,
+	"substituters": 1, "extra-substituters": 1,
 }
 
 const instantiateHelp = `nix-instantiate: evaluate Nix, as nix2gpu eval does
@@ -176,7 +176,7 @@ func readInstantiation(args []string) (*instantiation, error) {
 		default:
 			n, known := instantiateIgnores[name]
 			switch {
-			case slices.Contains(lintSettings, name) && strings.HasPrefix(word, "--"):
+			case slices.Contains(switchSettings, name) && strings.HasPrefix(word, "--"):
 				if values, err = take(1); err == nil {
 					in.settings = append(in.settings, name+"="+values[0])
 				}
@@ -203,7 +203,7 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 	if in.exprs {
 		expr, args = arg, nil
 	}
-	name, text, dir, err := nixSource(env, expr, args)
+	name, text, dir, file, err := nixSource(env, expr, args)
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 	var out []string
 	err = ev.Do(ctx, func(t *eval.Thread) {
 		given := argumentsOf(t, in.evalOptions, env.Dir)
-		root := t.EvalText(name, text, dir, nil)
+		root := t.EvalText(name, text, dir, nil, pathsOf(file)...)
 		for _, path := range attrs {
 			v := t.Force(root)
 			if path != "" {

@@ -121,6 +121,10 @@ func TestInstantiate(t *testing.T) {
 		{"--eval --lint-url-literals ignore -E http://a.b", "NIX_CONFIG=lint-url-literals = fatal # or not", 0, "\"http://a.b\"\n", ""},
 		{"--eval -E http://a.b", "NIX_CONFIG=cores = 2\nlint-url-literals = loud", 1, "", "NIX_CONFIG: lint-url-literals must be ignore, warn or fatal, not \"loud\""},
 		{"--parse --lint-url-literals fatal -E 'x: http://a.b'", "", 1, "", "has no quotes"},
+		{"--eval --json other.nix -A place", "", 0, "\"DIR/other.nix\"\n", ""},
+		{"--eval --raw --extra-experimental-features parse-toml-timestamps -E '(fromTOML \"a = 1979-05-27 07:32:00.5Z\").a.value'", "", 0, "1979-05-27T07:32:00.500Z", ""},
+		{"--eval --raw --option experimental-features 'flakes parse-toml-timestamps' -E '(fromTOML \"a = 07:32:00\").a._type'", "", 0, "timestamp", ""},
+		{"--eval --strict -E 'fromTOML \"a = 07:32:00.25\"'", "", 1, "", "dates and times are not supported"},
 		{"--bogus", "", 1, "", "unrecognised option '--bogus'"},
 		{"--eval --argstr x", "", 1, "", "--argstr needs two words behind it"},
 		{"--help", "", 0, instantiateHelp, ""},
@@ -135,7 +139,7 @@ func TestInstantiate(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, stdout, stderr := asNixInstantiate(t, vars, args...)
-		if code != c.code || stdout != strings.ReplaceAll(c.stdout, "LIB", lib) || !strings.Contains(stderr, c.inStderr) || c.inStderr == "" && stderr != "" {
+		if code != c.code || stdout != strings.NewReplacer("LIB", lib, "DIR", filepath.Dir(lib)).Replace(c.stdout) || !strings.Contains(stderr, c.inStderr) || c.inStderr == "" && stderr != "" {
 			t.Errorf("%s %s\nexits %d, prints %q and %q\nwant  %d, %q and %q", c.vars, c.line, code, stdout, stderr, c.code, c.stdout, c.inStderr)
 		}
 	}

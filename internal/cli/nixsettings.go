@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"nix2gpu/nix/eval"
 )
 
-// lintSettings are settings of Nix that are switches, too.
-var lintSettings = []string{"lint-url-literals", "lint-short-path-literals", "lint-absolute-path-literals"}
+// switchSettings are settings of Nix that are switches, too.
+var switchSettings = []string{
+	"lint-url-literals", "lint-short-path-literals", "lint-absolute-path-literals", "extra-experimental-features", "experimental-features",
+}
 
 // A settingFlag adds a setting to others, so that the last one of a name counts however it is
 // given.
@@ -57,6 +60,9 @@ func applySetting(opts *eval.Options, where, setting string) error {
 		flag = &opts.AbortOnWarn
 	case "trace-verbose":
 		flag = &opts.TraceVerbose
+	case "experimental-features", "extra-experimental-features":
+		on := slices.Contains(strings.Fields(value), "parse-toml-timestamps")
+		opts.TOMLTimestamps = on || opts.TOMLTimestamps && name != "experimental-features"
 	case "max-call-depth":
 		depth, err := strconv.Atoi(value)
 		if err != nil || depth < 1 {

@@ -19,7 +19,7 @@ func dataBuiltins() []*Builtin {
 			Fn: func(t *Thread, args []Value) Value { return t.ToJSON(args[0]) }},
 		{Name: "fromJSON", Args: []string{"s"}, Doc: "The value that a JSON text describes.",
 			Fn: func(t *Thread, args []Value) Value { return t.FromJSON(t.plainText(args[0])) }},
-		{Name: "fromTOML", Args: []string{"s"}, Global: true, Doc: "The value that a TOML text describes. Dates and times are not supported.",
+		{Name: "fromTOML", Args: []string{"s"}, Global: true, Doc: "The value that a TOML text describes. Dates and times need the feature parse-toml-timestamps, and are sets then, with _type and value.",
 			Fn: func(t *Thread, args []Value) Value {
 				text := t.plainText(args[0])
 				t.spend(decodedBytes * (separators(text) + strings.Count(text, "\n")))
@@ -146,11 +146,28 @@ func (t *Thread) FromGo(x any) Value {
 			b.Set(name, t.FromGo(v))
 		}
 		return b.Done()
-	case time.Time, toml.LocalDate, toml.LocalTime, toml.LocalDateTime:
-		t.Throw("dates and times are not supported")
+	case time.Time:
+		return t.timestamp(x.Format(time.RFC3339Nano))
+	case toml.LocalDate, toml.LocalTime, toml.LocalDateTime:
+		return t.timestamp(fmt.Sprint(x))
 	}
 	t.Throw("a Go value of type %T has no counterpart", x)
 	return nil
+}
+
+// timestamp returns a date or time of TOML, whose fractions of a second have three, six or
+// nine digits.
+func (t *Thread) timestamp(text string) Value {
+	if !t.ev.opts.TOMLTimestamps {
+		t.raise(&Error{Pos: t.Pos(), Msg: "dates and times are not supported",
+			Hint: "nix2gpu eval takes them with --extra-experimental-features parse-toml-timestamps; in TOML, quotes make them strings", Kind: KindThrow})
+	}
+	if _, fraction, ok := strings.Cut(text, "."); ok {
+		digits := len(fraction) - len(strings.TrimLeft(fraction, "0123456789"))
+		end := len(text) - len(fraction) + digits
+		text = text[:end] + strings.Repeat("0", (3-digits%3)%3) + text[end:]
+	}
+	return NewAttrs(2).Set("_type", Str("timestamp")).Set("value", Str(text)).Done()
 }
 
 // checkText rejects a text that no string of the language can hold.

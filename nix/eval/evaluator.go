@@ -44,11 +44,13 @@ type Options struct {
 	TraceVerbose  bool                     // traceVerbose prints there, too
 	AbortOnWarn   bool                     // builtins.warn ends the evaluation
 	Lints         Lints                    // of literals
-	MaxDepth      int                      // of nested calls; default: 10,000
-	MaxSteps      int64                    // of calls and forced values, for the life of the Evaluator; 0: no limit
-	MaxMemory     int64                    // limit of the whole program's heap, in bytes; 0: none
-	MaxSize       int                      // of a string in bytes; of a list, eight times its elements; default: 128 MiB
-	MaxText       int                      // of a text that is evaluated, in bytes; default: [MaxText]
+	// TOMLTimestamps lets fromTOML read dates and times.
+	TOMLTimestamps bool
+	MaxDepth       int   // of nested calls; default: 10,000
+	MaxSteps       int64 // of calls and forced values, for the life of the Evaluator; 0: no limit
+	MaxMemory      int64 // limit of the whole program's heap, in bytes; 0: none
+	MaxSize        int   // of a string in bytes; of a list, eight times its elements; default: 128 MiB
+	MaxText        int   // of a text that is evaluated, in bytes; default: [MaxText]
 
 	// Grow, if set, is called once when the heap gets larger than a few megabytes, before need
 	// more bytes are allocated at once: the program may make room for them.

@@ -13,6 +13,9 @@ func (t *textParts) add(offset int, text string) {
 	if text == "" {
 		return
 	}
+	if strings.IndexByte(text, 0) >= 0 { // nothing that is written so makes one
+		t.p.fail(offset, "a string cannot hold a zero byte: remove it")
+	}
 	if n := len(t.list); n > 0 && t.list[n-1].Expr == nil {
 		t.list[n-1].Text += text
 		return

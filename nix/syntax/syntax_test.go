@@ -391,3 +391,19 @@ func TestPage(t *testing.T) {
 		}
 	}
 }
+
+// A string that holds a zero byte is an error where it begins.
+func TestZeroByte(t *testing.T) {
+	for src, want := range map[string]string{
+		"\"a\x00b\"":              "t.nix:1:2: a string cannot hold a zero byte: remove it",
+		"[\n''a\x00b'' ]":         "t.nix:2:3: a string cannot hold a zero byte: remove it",
+		"{ \"\x00\" = 1; }":       "t.nix:1:4: a string cannot hold a zero byte: remove it",
+		"\"${\"a\"}\x00\"":        "t.nix:1:8: a string cannot hold a zero byte: remove it",
+		"1 # a \x00 in a comment": "",
+	} {
+		_, err := syntax.Parse("t.nix", src)
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("%q: %v, want %q", src, err, want)
+		}
+	}
+}

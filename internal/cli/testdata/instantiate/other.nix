@@ -3,6 +3,7 @@ let
 in
 {
   q = 7;
+  place = __curPos.file;
   one = d "a";
   lists = [ (d "a") [ (d "b") ] { c = d "c"; l = [ (d "no") ]; } ];
   mixed = [ 1 (d "a") ];
