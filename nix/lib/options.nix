@@ -6,7 +6,10 @@ let
 in
 rec {
   isOption = lib.isType "option";
-  mkOption = attrs: attrs // { _type = "option"; };
+  mkOption =
+    { default ? null, defaultText ? null, example ? null, description ? null, relatedPackages ? null, type ? null, apply ? null
+    , internal ? null, visible ? null, readOnly ? null
+    }@attrs: attrs // { _type = "option"; };
 
   mkEnableOption = what: mkOption {
     default = false;

@@ -38,6 +38,7 @@ func TestModulesInFiles(t *testing.T) {
 		"dir/default.nix": `{ config, ... }: { imports = [ ../main.nix ]; l = [ "dir" ]; }`,
 		"bad.nix":         `{ imports = [ ./missing.nix ]; }`,
 		"wrong.nix":       `{ l = [ 1 ]; }`,
+		"typo.nix":        `{ lib, ... }: { options.x = lib.mkOption { defualt = 1; }; config.x = 2; }`,
 	} {
 		m[name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -57,6 +58,7 @@ func TestModulesInFiles(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		"/bad.nix":   "/bad.nix:1:3: cannot read /missing.nix: no such file or directory",
+		"/typo.nix":  "/typo.nix:1:44: function 'mkOption' called with unexpected argument 'defualt'\n  hint: did you mean 'default'?",
 		"/wrong.nix": "/wrong.nix:1:3: a definition for option `l[0]' is not of type `string': 1\n  hint: write \"1\"",
 	} {
 		if err := evaluate(file).Check(); err == nil || err.Error() != want {
