@@ -110,7 +110,7 @@ func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[str
 	}
 	f := &Flake{Dir: at.dir, Attrs: set, Inputs: map[string]eval.Value{}}
 	outputs, hasOutputs := set.Get("outputs")
-	for name, s := range inputsOf(t, set) {
+	for name, s := range inputsOf(t, set, at.dir) {
 		if set, ok := overrides[name]; ok {
 			f.Inputs[name] = eval.Lazy(func(t *eval.Thread) eval.Value { return set(t, s.noFlake) })
 			continue
@@ -138,12 +138,12 @@ func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[str
 	return f
 }
 
-// inputsOf returns the inputs of the value of a flake.nix. One that outputs takes and
+// inputsOf returns the inputs of the value of the flake.nix in dir. One that outputs takes and
 // nothing declares is looked up by its name.
-func inputsOf(t *eval.Thread, set *eval.Attrs) map[string]spec {
+func inputsOf(t *eval.Thread, set *eval.Attrs, dir string) map[string]spec {
 	specs := map[string]spec{}
 	if inputs, ok := set.Get("inputs"); ok {
-		specs = readSpecs(t, inputs)
+		specs = readSpecs(t, inputs, dir)
 	}
 	var formals []eval.FormalArg
 	if outputs, ok := set.Get("outputs"); ok {
@@ -159,8 +159,8 @@ func inputsOf(t *eval.Thread, set *eval.Attrs) map[string]spec {
 	return specs
 }
 
-// readSpecs reads the set inputs.
-func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
+// readSpecs reads the set inputs of the flake in dir.
+func readSpecs(t *eval.Thread, v eval.Value, dir string) map[string]spec {
 	set := t.Attrs(v)
 	specs := make(map[string]spec, set.Len())
 	for i := range set.Len() {
@@ -172,6 +172,9 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 			switch key {
 			case "url":
 				s.url, s.pos = t.ToString(v).Text(), at
+				if p, ok := t.Force(v).(eval.Path); ok {
+					s.url = urlOf(string(p), dir)
+				}
 			case "follows":
 				s.follows = steps(t.Text(v))
 			case "path":
@@ -179,7 +182,7 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 			case "flake":
 				s.noFlake = !t.Bool(v)
 			case "inputs":
-				s.inputs = readSpecs(t, v)
+				s.inputs = readSpecs(t, v, dir)
 			}
 			switch v := t.Force(v).(type) {
 			case *eval.String:
@@ -188,6 +191,9 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 				}
 			case eval.Path:
 				s.attrs[key] = string(v)
+				if key == "url" {
+					s.attrs[key] = s.url
+				}
 			case eval.Int:
 				s.attrs[key] = int64(v)
 			case eval.Bool:
@@ -206,6 +212,18 @@ func readSpecs(t *eval.Thread, v eval.Value) map[string]spec {
 		specs[name] = s
 	}
 	return specs
+}
+
+// urlOf returns the reference that a path stands for, as url = ./a: one that is relative to
+// the flake in dir if it is below that, so that a lock is the same in each copy of it.
+func urlOf(file, dir string) string {
+	if file == dir {
+		return "path:."
+	}
+	if below, ok := strings.CutPrefix(file, strings.TrimSuffix(dir, "/")+"/"); ok {
+		return "path:" + below
+	}
+	return file
 }
 
 // input returns the value of an input.

@@ -83,6 +83,9 @@ func TestInputs(t *testing.T) {
 		"a path attribute": {files: map[string]string{
 			"flake.nix":     `{ inputs.o = { type = "path"; path = ./sub; }; outputs = { o, ... }: { x = o.where; }; }`,
 			"sub/flake.nix": other}, want: "/f/sub"},
+		"a path as URL": {files: map[string]string{
+			"flake.nix":     `{ inputs.o.url = ./sub; outputs = { o, ... }: { x = o.where; }; }`,
+			"sub/flake.nix": other}, want: "/f/sub"},
 		"an absolute URL": {files: map[string]string{
 			"flake.nix":      `{ inputs.o.url = "git+file:///g?ref=main"; outputs = { o, ... }: { x = o.where; }; }`,
 			"../g/flake.nix": other}, want: "/g"},

@@ -140,7 +140,7 @@ func (k *locker) read(t *eval.Thread, dir string) map[string]spec {
 	if !ok {
 		t.Throw("%s must be a set with outputs", file)
 	}
-	return inputsOf(t, set)
+	return inputsOf(t, set, dir)
 }
 
 // declare notes what a flake says of the inputs of its inputs. What is noted first counts:

@@ -174,6 +174,8 @@ func TestLock(t *testing.T) {
 				nixpkgs.url = "github:NixOS/nixpkgs";
 				over.url = "path:DIR/over";
 				over.inputs.a.url = "path:DIR/a?dir=sub";
+				zLiteral.url = ./near;
+				zOutside.url = ../other;
 			};
 			outputs = { self, nixpkgs, other, ... }: { };
 		}`,
@@ -205,7 +207,7 @@ func TestLock(t *testing.T) {
 	}
 	got := strings.Join(l.Changes(), "\n")
 	for _, want := range []string{
-		"added near: path:./near\n", "added near/below: path:./below\n", "added deep: path:" + dir + "/a?dir=sub&lastModified=",
+		"added near: path:./near\n", "added zLiteral: path:near\n", "added zLiteral/below: path:./below\n", "added zOutside: path:" + dir + "/other?", "added near/below: path:./below\n", "added deep: path:" + dir + "/a?dir=sub&lastModified=",
 		"added github: github:o/r/" + strings.Repeat("ab", 20), "added over/a: path:" + dir + "/a?dir=sub&lastModified=", "added other: flake:other/abab",
 	} {
 		if !strings.Contains(got+"\n", want) {
