@@ -75,8 +75,8 @@ func newACME(in *Instance, nameOption string, own ...string) *acme {
 			if a.asked == nil {
 				a.asked = h.Get("enableACME")
 			}
-			a.certs, a.of[h.Name()] = append(a.certs, cert), cert
 			a.names(cert, h, nameOption)
+			a.of[h.Name()] = a.one(cert, h)
 		}
 	}
 	for _, h := range hosts {
@@ -94,6 +94,28 @@ func newACME(in *Instance, nameOption string, own ...string) *acme {
 	}
 	a.authority()
 	return a
+}
+
+// one returns the certificate that has the first name of cert, as the file is called by that: hosts
+// of one name, at two ports, share it.
+func (a *acme) one(cert *acmeCertificate, h *module.Config) *acmeCertificate {
+	i := slices.IndexFunc(a.certs, func(c *acmeCertificate) bool {
+		return slices.Equal(c.names[:min(1, len(c.names))], cert.names[:min(1, len(cert.names))])
+	})
+	if i < 0 {
+		a.certs = append(a.certs, cert)
+		return cert
+	}
+	first := a.certs[i]
+	if first.root.String() != cert.root.String() {
+		h.Get("enableACME").Errorf("another virtual host is called %q, too, and has another acmeRoot\n  hint: set acmeRoot in both, or in none of them", cert.names[0])
+	}
+	for _, name := range cert.names {
+		if !slices.Contains(first.names, name) {
+			first.names = append(first.names, name)
+		}
+	}
+	return first
 }
 
 // names adds those of a virtual host to a certificate.
@@ -199,6 +221,7 @@ func (a *acme) add(main *project.Process, pid, config project.Text, signal sysca
 	a.project.Services[id] = &project.Service{
 		ID: id, Type: "acme", Instance: a.Name + "-acme", Main: id, System: true, Description: "gets certificates for " + string(a.ID), Namespace: a.service.Namespace,
 		Disabled: a.service.Disabled, Profiles: a.service.Profiles, Pos: a.service.Pos, DependsOn: map[project.ID]project.Dependency{a.ID: {Condition: project.Ready}},
-		Schedule: &project.Schedule{Interval: project.Duration(12 * time.Hour), AtStart: true, Pos: a.service.Pos},
+		// Authorities of one's own give certificates for 12 hours, which are to be had anew after 8.
+		Schedule: &project.Schedule{Interval: project.Duration(3 * time.Hour), AtStart: true, Pos: a.service.Pos},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"nix2gpu/internal/testkit"
 )
@@ -135,6 +136,46 @@ func TestBadACME(t *testing.T) {
 			if want := strings.ReplaceAll(c.want, "KEY", key); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "t.nix:1:") {
 				t.Errorf("%s of %s:\ngot  %v\nwant %s", c.options, server, err, want)
 			}
+		}
+	}
+}
+
+// Hosts of one name share a certificate, whose file is called by that name. It is looked at often enough for
+// an authority whose certificates are for 12 hours, as Caddy's are: they are due after 8.
+func TestACMEOfOneName(t *testing.T) {
+	t.Parallel()
+	for _, server := range []string{"nginx", "httpd"} {
+		text := `{ services.` + server + `.a = { enable = true; acme = { acceptTerms = true; email = "a@b.c"; }; virtualHosts = {
+		  "Shop.Test" = { forceSSL = true; enableACME = true; };
+		  "shop.test" = { addSSL = true; enableACME = true; serverAliases = [ "www.shop.test" ]; MORE };
+		}; }; }`
+		p, err := generate(t, "t.nix", strings.Replace(text, "MORE", "", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, s := range p.Services {
+			if s.Schedule == nil {
+				continue
+			}
+			if every := time.Duration(s.Schedule.Interval); every > 3*time.Hour {
+				t.Errorf("%s: it is looked at every %v", id, every)
+			}
+			var names []string
+			for _, word := range p.Processes[s.Main].Command.Exec {
+				if list, ok := strings.CutPrefix(word.String(), "--names="); ok {
+					names = append(names, list)
+				}
+			}
+			if len(names) != 1 || names[0] != "shop.test,www.shop.test" {
+				t.Errorf("%s: the certificates are for %q", id, names)
+			}
+		}
+		if len(p.Services) != 2 {
+			t.Errorf("%d services", len(p.Services))
+		}
+		_, err = generate(t, "t.nix", strings.Replace(text, "MORE", `acmeRoot = "/srv";`, 1))
+		if want := `another virtual host is called "shop.test", too, and has another acmeRoot`; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v", err)
 		}
 	}
 }

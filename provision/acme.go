@@ -69,6 +69,9 @@ const (
 	// placeholder is the organization in a certificate of our own. Its server starts with
 	// that, and has to answer the authority before there is another one.
 	placeholder = "nix2gpu placeholder"
+	// untold ends the name of a file beside a new certificate, until the server has been told of it:
+	// we may be killed in between, and the next run has nothing to get.
+	untold = ".untold"
 	// An authority that has not given a certificate by then is asked again later.
 	acmePatience = 2 * time.Minute
 )
@@ -110,6 +113,7 @@ func initACME(o acmeOptions) error {
 // does not find keeps no other waiting.
 func getCertificates(ctx context.Context, o acmeOptions, stdio Stdio) error {
 	var wanted []int
+	var failed []error
 	for i, list := range o.names {
 		names := strings.Split(list, ",")
 		cert, err := readCertificate(o.file(names))
@@ -118,21 +122,26 @@ func getCertificates(ctx context.Context, o acmeOptions, stdio Stdio) error {
 		}
 		if err != nil || due(cert, names, time.Now()) {
 			wanted = append(wanted, i)
+		} else if _, err := os.Lstat(o.file(names) + untold); err == nil {
+			failed = append(failed, o.tellOf(names))
 		}
 	}
 	if len(wanted) == 0 {
-		return nil
+		return errors.Join(failed...)
 	}
 	client, err := o.account(ctx)
 	if err != nil {
-		return err
+		return errors.Join(append(failed, err)...)
 	}
-	failed := make([]error, len(wanted))
+	first := len(failed)
+	failed = append(failed, make([]error, len(wanted))...)
 	var all sync.WaitGroup
 	for n, i := range wanted {
+		n += first
 		all.Go(func() {
-			if failed[n] = o.get(ctx, client, strings.Split(o.names[i], ","), o.roots[i], stdio); failed[n] == nil {
-				failed[n] = o.tell()
+			names := strings.Split(o.names[i], ",")
+			if failed[n] = o.get(ctx, client, names, o.roots[i], stdio); failed[n] == nil {
+				failed[n] = o.tellOf(names)
 			}
 		})
 	}
@@ -147,6 +156,9 @@ func (o *acmeOptions) get(ctx context.Context, client *acme.Client, names []stri
 	var cert *x509.Certificate
 	if err == nil {
 		cert, err = x509.ParseCertificate(chain[0])
+	}
+	if err == nil {
+		err = safefile.Replace(o.file(names)+untold, nil, 0o600)
 	}
 	if err == nil {
 		err = writeCertificate(o.file(names), key, chain)
@@ -269,6 +281,14 @@ func (o *acmeOptions) prove(ctx context.Context, client *acme.Client, url, root 
 		return fmt.Errorf("the authority has not found %s in %v\n  hint: http://%s, at port 80, must lead to this server from where the authority is", name, acmePatience, name)
 	}
 	return err
+}
+
+// tellOf has the server read a new certificate, and keeps that in mind.
+func (o *acmeOptions) tellOf(names []string) error {
+	if err := o.tell(); err != nil {
+		return err
+	}
+	return os.Remove(o.file(names) + untold)
 }
 
 // tell has the server read its certificates. One that does not run reads them when it starts.

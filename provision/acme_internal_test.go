@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -124,7 +125,8 @@ func TestAuthorityIsAway(t *testing.T) {
 	}
 }
 
-// The server of the configuration is told of a new certificate, and nobody else who has its number.
+// The server of the configuration is told of a new certificate, and nobody else who has its number; also when
+// that which got the certificate was killed before it could tell.
 func TestServerIsTold(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -143,8 +145,8 @@ func TestServerIsTold(t *testing.T) {
 	}
 	lines := bufio.NewScanner(out)
 	lines.Scan()
-	o := acmeOptions{pid: filepath.Join(dir, "pid"), config: filepath.Join(dir, "other.conf"), signal: int(syscall.SIGHUP)}
-	for _, c := range []struct{ pid, config string }{{"", "server.conf"}, {"0", "server.conf"}, {"x", "server.conf"}, {strconv.Itoa(server.Process.Pid), "other.conf"}, {strconv.Itoa(server.Process.Pid), "server.conf"}} {
+	o := acmeOptions{dir: dir, names: words{"a.test"}, pid: filepath.Join(dir, "pid"), config: filepath.Join(dir, "other.conf"), signal: int(syscall.SIGHUP)}
+	for _, c := range []struct{ pid, config string }{{"", "server.conf"}, {"0", "server.conf"}, {"x", "server.conf"}, {strconv.Itoa(server.Process.Pid), "other.conf"}} {
 		if c.pid != "" {
 			if err := os.WriteFile(o.pid, []byte(c.pid+"\n"), 0o600); err != nil {
 				t.Fatal(err)
@@ -154,6 +156,29 @@ func TestServerIsTold(t *testing.T) {
 		if err := o.tell(); err != nil {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"CA"}}, DNSNames: []string{"a.test"}, NotBefore: time.Now(), NotAfter: time.Now().AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
+	if err == nil {
+		err = writeCertificate(o.file([]string{"a.test"}), key, [][]byte{der})
+	}
+	mark := o.file([]string{"a.test"}) + untold
+	if err == nil {
+		err = os.WriteFile(mark, nil, 0o600)
+	}
+	o.config = filepath.Join(dir, "server.conf")
+	if err == nil {
+		err = getCertificates(ctx, o, Stdio{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(mark); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it would be told again: %v", err)
 	}
 	in.Close()
 	told := 0
