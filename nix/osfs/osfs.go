@@ -115,7 +115,7 @@ func irregular(path string) error {
 
 // ReadNamed reads a text that a user names on the command line, of at most [eval.MaxText]
 // bytes. Unlike a program's files it may be a pipe, such as the shell's <(…), and is then
-// read until its writer closes it.
+// read until its writer closes it. One that nobody writes to is an error: it could be for ever.
 func ReadNamed(path string) (string, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 		data, err := read(path, eval.MaxText)
@@ -126,7 +126,11 @@ func ReadNamed(path string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	return ReadStream(f, path)
+	text, err := ReadStream(f, path)
+	if info, statErr := f.Stat(); err == nil && text == "" && statErr == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("it is a pipe, and no program writes to it: start that one before")}
+	}
+	return text, err
 }
 
 // ReadStream reads all of a stream, of at most [eval.MaxText] bytes; name is for errors.

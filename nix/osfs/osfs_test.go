@@ -105,3 +105,15 @@ func TestReadNamed(t *testing.T) {
 		t.Errorf("%q, %v", data, err)
 	}
 }
+
+// TestPipeWithoutWriter: a named pipe that nobody writes to is refused, instead of being an
+// empty text.
+func TestPipeWithoutWriter(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := osfs.ReadNamed(pipe); err == nil || !strings.Contains(err.Error(), "pipe: it is a pipe, and no program writes to it") {
+		t.Errorf("without a writer: %v", err)
+	}
+}
