@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,7 +126,10 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 		AbortOnWarn:  slices.Contains([]string{"1", "true", "yes"}, env.Getenv("NIX_ABORT_ON_WARN")),
 		SearchPath:   search,
 		MaxMemory:    memoryLimit(),
-		Grow:         growHeap,
+	}
+	if env.Getenv("GOGC") == "" {
+		debug.SetGCPercent(smallFactor)
+		all.Grow = growHeap
 	}
 	if err := applySettings(&all, env.Getenv("NIX_CONFIG"), opts.settings); err != nil {
 		return nil, err

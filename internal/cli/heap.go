@@ -11,7 +11,8 @@ import (
 
 const (
 	heapRoom    = 252 << 20 // the addresses that growHeap takes; with what there is, four of Go's arenas
-	heapTarget  = 36 << 20  // no garbage is collected before the heap is as large
+	heapTarget  = 48 << 20  // no garbage is collected before the heap is as large
+	smallFactor = 800       // GOGC until growHeap is called, so that nothing is collected just before
 	heapUnit    = 4 << 20   // the first collection of a Go program at GOGC=100
 	laterFactor = 200       // GOGC from then on
 	hugePage    = 2 << 20

@@ -191,27 +191,41 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 	case len(a.vals) == 0:
 		return b
 	}
-	n := len(a.vals) + len(b.vals)
-	out := &shape{names: make([]string, 0, n), missing: b.shape.missing}
+	n, i := len(a.vals), 0 // of different names, and where b's next one would be in a
+	for _, name := range b.shape.names {
+		run, found := searchNames(a.shape.names[i:], name)
+		if i += run; found {
+			i++
+		} else {
+			n++
+		}
+	}
+	out := &shape{missing: b.shape.missing}
 	if out.missing == nil {
 		out.missing = a.shape.missing
+	}
+	shared := n == len(a.vals) // the names
+	if !shared {
+		out.names = make([]string, 0, n)
 	}
 	vals := make([]Value, 0, n)
 	if a.shape.pos != nil || b.shape.pos != nil {
 		out.pos = make([]syntax.Pos, 0, n)
 	}
 	take := func(s *Attrs, from, to int) {
-		out.names = append(out.names, s.shape.names[from:to]...)
+		if !shared {
+			out.names = append(out.names, s.shape.names[from:to]...)
+		}
 		vals = append(vals, s.vals[from:to]...)
 		switch {
 		case out.pos == nil:
 		case s.shape.pos == nil:
-			out.pos = out.pos[:len(out.names)]
+			out.pos = out.pos[:len(vals)]
 		default:
 			out.pos = append(out.pos, s.shape.pos[from:to]...)
 		}
 	}
-	i := 0
+	i = 0
 	for j, name := range b.shape.names { // a run of a's, then one of b's
 		run, found := searchNames(a.shape.names[i:], name)
 		take(a, i, i+run)
@@ -221,6 +235,9 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 		}
 	}
 	take(a, i, len(a.vals))
+	if shared {
+		out.names = a.shape.names
+	}
 	return &Attrs{out, vals}
 }
 

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
+	"unsafe"
 
 	"nix2gpu/nix/syntax"
 )
@@ -208,7 +209,8 @@ func (t *Thread) evalResolved(file string, scope Scope) Value {
 		t.FailFile(file, err)
 	}
 	t.spend(len(data))
-	return t.EvalText(t.ev.opts.DisplayPath(file), string(data), path.Dir(file), scope, file)
+	text := unsafe.String(unsafe.SliceData(data), len(data)) // nobody changes data
+	return t.EvalText(t.ev.opts.DisplayPath(file), text, path.Dir(file), scope, file)
 }
 
 // treeBytes is about how many bytes of memory the tree and the code of a text take for

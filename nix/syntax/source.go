@@ -17,11 +17,10 @@ type Source struct {
 
 // NewSource returns a Source, with the offsets of its lines.
 func NewSource(name, text string) *Source {
-	s := &Source{Name: name, Text: text, lines: []int{0}}
-	for i := 0; i < len(text); i++ {
-		if text[i] == '\n' {
-			s.lines = append(s.lines, i+1)
-		}
+	s := &Source{Name: name, Text: text, lines: make([]int, 1, 1+strings.Count(text, "\n"))}
+	for len(s.lines) < cap(s.lines) {
+		last := s.lines[len(s.lines)-1]
+		s.lines = append(s.lines, last+strings.IndexByte(text[last:], '\n')+1)
 	}
 	return s
 }
