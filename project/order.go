@@ -69,11 +69,22 @@ func (p *Project) Profiles() []string {
 	return slices.Compact(all)
 }
 
-// Select returns the named services with everything they depend on, sorted. With noDeps
-// it returns only those that are named. A service does not enable another one, so what
-// is enabled does not bring what is disabled, except for a system service. One that waits for
-// others works for them, and comes with them.
+// Select returns what [Project.Needs] does, sorted, and unless noDeps the system services that
+// wait for nothing else: they work for those, and come with them.
 func (p *Project) Select(names []ID, noDeps bool) []ID {
+	chosen := p.Needs(names, noDeps)
+	for id, s := range p.Services {
+		if !noDeps && s.System && len(s.DependsOn) > 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(s.DependsOn)), func(of ID) bool { return !chosen[of] }) {
+			chosen[id] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(chosen))
+}
+
+// Needs returns the named services with everything they depend on. With noDeps
+// it returns only those that are named. A service does not enable another one, so what
+// is enabled does not bring what is disabled, except for a system service.
+func (p *Project) Needs(names []ID, noDeps bool) map[ID]bool {
 	chosen := make(map[ID]bool)
 	var add func(id ID)
 	add = func(id ID) {
@@ -99,12 +110,7 @@ func (p *Project) Select(names []ID, noDeps bool) []ID {
 	for _, id := range names {
 		add(id)
 	}
-	for id, s := range p.Services {
-		if !noDeps && s.System && len(s.DependsOn) > 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(s.DependsOn)), func(of ID) bool { return !chosen[of] }) {
-			chosen[id] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(chosen))
+	return chosen
 }
 
 // StopLevels groups services for a stop. The services of one level can be stopped

@@ -147,7 +147,12 @@ func Runnable(p *project.Project, ids []project.ID, unmet []Precondition, noDeps
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(ids), func(id project.ID) bool {
-		return slices.ContainsFunc(p.Select([]project.ID{id}, noDeps), func(dep project.ID) bool { return refused[dep] })
+		for dep := range p.Needs([]project.ID{id}, noDeps) { // not what comes with it, and it runs without
+			if refused[dep] {
+				return true
+			}
+		}
+		return false
 	})
 }
 

@@ -30,6 +30,19 @@ func one(change func(s *project.Service, q *project.Process)) *project.Project {
 	}
 }
 
+// A service runs although what works for it can't, and not without what it needs.
+func TestRunnable(t *testing.T) {
+	p := one(func(*project.Service, *project.Process) {})
+	p.Services["db"] = &project.Service{ID: "db", System: true}
+	p.Services["api"].DependsOn = map[project.ID]project.Dependency{"db": {}}
+	p.Services["helper"] = &project.Service{ID: "helper", System: true, DependsOn: map[project.ID]project.Dependency{"api": {}}}
+	for refused, want := range map[project.ID]string{"helper": "[api]", "db": "[]"} {
+		if got := session.Runnable(p, []project.ID{"api"}, []session.Precondition{{Service: refused}}, false); fmt.Sprint(got) != want {
+			t.Errorf("without %s, %v runs, want %s", refused, got, want)
+		}
+	}
+}
+
 func TestPreconditions(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
