@@ -168,9 +168,10 @@ func listBuiltins() []*Builtin {
 		{Name: "genList", Args: []string{"f", "n"}, Doc: "The list [ (f 0) (f 1) … (f (n - 1)) ], computed when needed.",
 			Fn: func(t *Thread, args []Value) Value {
 				n := t.Int(args[1])
-				if n < 0 || n > int64(t.ev.opts.MaxSize/listUnit) {
+				if n < 0 {
 					t.Throw("cannot create a list of size %d", n)
 				}
+				t.checkList(int(n))
 				t.charge(n)
 				t.spend(thunkBytes * int(n))
 				code := elemCode(t.site, args[0])

@@ -76,6 +76,7 @@ func TestSizeLimit(t *testing.T) {
 		`let f = n: if n == 0 then "x" else let s = f (n - 1); in s + s; in builtins.stringLength (f 100)`,
 		`let f = n: if n == 0 then "x" else let s = f (n - 1); in "${s}${s}"; in builtins.stringLength (f 100)`,
 		`let f = n: if n == 0 then [ 1 ] else let s = f (n - 1); in s ++ s; in builtins.length (f 100)`,
+		`builtins.length (builtins.genList (x: x) 9223372036854775807)`,
 	} {
 		got, err := print(t, eval.Options{MaxSize: 1 << 20}, "big.nix", src)
 		if e, ok := errors.AsType[*eval.Error](err); !ok || e.Kind != eval.KindSize || !e.Pos.IsValid() {
