@@ -102,6 +102,24 @@ func crash(s *scripted, x control.Service, times int) {
 	}
 }
 
+// What gets certificates now and then is not awaited by "up": the authority may be away.
+func TestUpAwaitsNoHelper(t *testing.T) {
+	helper := custom("nginx.web-acme", control.Backoff)
+	helper.System, helper.Schedule = true, "every 3h"
+	job := custom("job", control.Scheduled)
+	job.Schedule = "every 3h"
+	list, err := byID([]project.ID{"nginx", "nginx.web-acme", "job", "sshd"})([]control.Service{
+		custom("nginx", control.Running), helper, job, {ID: "sshd", System: true}, custom("other", control.Running),
+	})
+	var got []string
+	for _, s := range list {
+		got = append(got, string(s.ID))
+	}
+	if want := "nginx job sshd"; err != nil || strings.Join(got, " ") != want {
+		t.Errorf("awaits %q, want %s: %v", got, want, err)
+	}
+}
+
 func TestWaitEndsAfterThreeExits(t *testing.T) {
 	world := func() (*scripted, func(*scripted)) {
 		return newScripted(custom("nginx", control.Starting), custom("db", control.Starting)), func(s *scripted) {
