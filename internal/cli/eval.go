@@ -128,8 +128,10 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 		MaxMemory:    memoryLimit(),
 	}
 	if env.Getenv("GOGC") == "" {
-		debug.SetGCPercent(smallFactor)
-		all.Grow = growHeap
+		if _, limited := addressSpace(); !limited && all.MaxMemory >= 2*heapRoom { // what fails in Go's heap ends the program
+			debug.SetGCPercent(smallFactor)
+			all.Grow = growHeap
+		}
 	}
 	if err := applySettings(&all, env.Getenv("NIX_CONFIG"), opts.settings); err != nil {
 		return nil, err
