@@ -180,6 +180,24 @@ func TestACMEOfOneName(t *testing.T) {
 	}
 }
 
+// Whom Apache lets ask for a path, the last section for it says: that for the authority is behind
+// those of the user's.
+func TestACMEBehindLocations(t *testing.T) {
+	t.Parallel()
+	p, err := generate(t, "t.nix", `{ services.httpd.a = { enable = true; acme = { acceptTerms = true; email = "a@b.c"; }; virtualHosts."a.b" = {
+	  addSSL = true; enableACME = true; locations."/".extraConfig = "Require ip 10.0.0.1"; extraConfig = "<Location />\nRequire ip 10.0.0.2\n</Location>";
+	}; }; }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := p.Processes["apache-httpd.a"].Files[0].Content.String()
+	for _, host := range strings.Split(text, "</VirtualHost>")[:2] {
+		if last := host[strings.LastIndex(host, "<Location"):]; !strings.HasPrefix(last, "<Location /.well-known/acme-challenge/>") || !strings.Contains(last, "Require all granted") {
+			t.Errorf("the last section of a host is\n%s", last)
+		}
+	}
+}
+
 // Certificates that no virtual host asks for are not made, and what says how is noted.
 func TestNoACME(t *testing.T) {
 	t.Parallel()

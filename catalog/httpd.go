@@ -429,15 +429,19 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 		h.served(f.String("urlPath"), h.place.Path(f.Str("file")))
 	}
 	h.lines(h.place.Text(c.Str("extraConfig")))
+	if h.acme.of[c.Name()] != nil { // the last section for a path says who may ask, and what is passed on
+		h.section("Location", acmePath, func() { h.line("Require all granted"); h.line("ProxyPass !") })
+	}
 }
 
-// challenges lets the authority that gives the certificate ask, whatever else the host does.
+const acmePath = "/.well-known/acme-challenge/"
+
+// challenges shows the authority that gives the certificate what it asks for: the first alias
+// of a path counts.
 func (h *httpd) challenges(c *module.Config) {
-	const path = "/.well-known/acme-challenge/"
 	if _, root := h.acme.certificate(c); root != nil {
-		h.line("ProxyPass %s !", path)
-		h.alias(path, project.Join(root, project.Lit(path)))
-		h.section("Location", path, func() { h.line("Require all granted") })
+		h.line("ProxyPass %s !", acmePath)
+		h.alias(acmePath, project.Join(root, project.Lit(acmePath)))
 	}
 }
 
