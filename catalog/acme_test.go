@@ -180,6 +180,19 @@ func TestACMEOfOneName(t *testing.T) {
 	}
 }
 
+// What a host of nginx denies it does not deny the authority.
+func TestACMEBesideDeny(t *testing.T) {
+	t.Parallel()
+	p, err := generate(t, "t.nix", `{ services.nginx.a = { enable = true; acme = { acceptTerms = true; email = "a@b.c"; }; virtualHosts."a.b" = { addSSL = true; enableACME = true; extraConfig = "deny all;"; }; }; }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(p.Processes["nginx.a"].Files[0].Content.String(), "location ^~ /.well-known/acme-challenge/ {")
+	if inside, _, _ := strings.Cut(text, "}"); !strings.Contains(inside, "allow all;") {
+		t.Errorf("the authority finds%s", inside)
+	}
+}
+
 // Whom Apache lets ask for a path, the last section for it says: that for the authority is behind
 // those of the user's.
 func TestACMEBehindLocations(t *testing.T) {

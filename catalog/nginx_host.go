@@ -97,6 +97,7 @@ func (n *nginx) challenges(h *module.Config, root project.Text) {
 	other := h.String("acmeFallbackHost")
 	n.open("location ^~ /.well-known/acme-challenge/")
 	n.directive("root", root)
+	n.line("allow all;")
 	n.line("auth_basic off;")
 	n.line("auth_request off;")
 	if other != "" {
