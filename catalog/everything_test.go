@@ -29,9 +29,10 @@ func everything(t *testing.T, typ string) string {
 // writtenByServers are the paths that a process is told of and makes itself:
 // below its run folder, and below its data.
 var writtenByServers = map[string][]string{
-	"postgresql":   {"run/.s.PGSQL.6000", "run/.s.PGSQL.6001", "run/.s.PGSQL.6002", "run/.s.PGSQL.6003", "run/.s.PGSQL.6004", "data/postmaster.pid"},
+	"postgresql":   {"run/.s.PGSQL.6000", "run/.s.PGSQL.6001", "run/.s.PGSQL.6002", "run/.s.PGSQL.6003", "run/.s.PGSQL.6004", "run/.s.PGSQL.6005", "data/postmaster.pid"},
 	"mysql":        {"run/mysql.sock", "run/mysqld.pid"},
-	"apache-httpd": {"run/httpd.pid"},
+	"apache-httpd": {"run/httpd.pid", "data/acme/a.b.pem"},
+	"nginx":        {"data/nginx.pid", "data/acme/a.b.pem"},
 	"rabbitmq":     {"run/pid", "data/mnesia", "data/log"},
 	"apache-kafka": {"data/logs", "data/app-logs"},
 	"clickhouse":   {"data/tmp/", "data/user_files/", "data/format_schemas/"},
@@ -90,7 +91,16 @@ func TestEveryPathIsWritten(t *testing.T) {
 func unwritten(p *project.Project, byServer func(typ, short string) bool) (wrong []string) {
 	for _, s := range p.Services {
 		there := map[string]bool{} // what exists when the process starts
-		for _, id := range s.ProcessIDs() {
+		ids := s.ProcessIDs()
+		if s.System && len(s.DependsOn) > 0 {
+			continue // it is part of the service that it works for
+		}
+		for _, helper := range p.Services {
+			if _, ok := helper.DependsOn[s.ID]; ok && helper.System {
+				ids = append(ids, helper.ProcessIDs()...)
+			}
+		}
+		for _, id := range ids {
 			proc := p.Processes[id]
 			for _, d := range proc.Dirs {
 				addPath(there, marked(d.Path))

@@ -2,11 +2,14 @@ package catalog_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"nix2gpu/catalog"
+	"nix2gpu/internal/testkit"
 	"nix2gpu/nix/module"
 	"nix2gpu/project"
 )
@@ -25,6 +28,8 @@ var passwords = []password{
 	{"redis-cluster", `{ services.redis-cluster.db = { enable = true; %s }; }`, "requirePass", true, `REDISCLI_AUTH=§`},
 	{"redis-cluster's nodes", `{ services.redis-cluster.db = { enable = true; %s }; }`, "requirePass", true, "requirepass \"§\"\nmasterauth \"§\""},
 	{"redis's other", `{ services.redis.db = { enable = true; replicaOf.port = 1; %s }; }`, "masterAuth", true, `masterauth "§"`},
+	{"postgresql", `{ services.postgresql.db = { enable = true; %s }; }`, "password", true, `"postgres": "§"`},
+	{"postgresql's user", `{ services.postgresql.db = { enable = true; ensureUsers = [ { name = "app"; %s } ]; }; }`, "password", true, `"app": "§"`},
 	{"postgresql's other", `{ services.postgresql.db = { enable = true; standbyOf = { port = 1; %s }; }; }`, "password", true, `PGPASSWORD=§`},
 	{"mysql", `{ services.mysql.db = { enable = true; ensureUsers = [ { name = "app"; %s } ]; }; }`, "password", true, `"password": "§"`},
 	{"mysql's master", `{ services.mysql.db = { enable = true; replication = { role = "slave"; masterHost = "10.0.0.1"; masterUser = "copy"; %s }; }; }`, "masterPassword", true, `"password": "§"`},
@@ -121,5 +126,58 @@ func TestPasswordsAreSecrets(t *testing.T) {
 				t.Errorf("both: %v, want %q", err, want)
 			}
 		})
+	}
+}
+
+// Users of databases log in with the password that a file has, which only its owner may read, over
+// TCP and where the server asks for one. Another one in the file counts from the next start
+// on, and no log has either.
+func TestPasswordsOfDatabases(t *testing.T) {
+	t.Parallel()
+	needs(t, "pg_ctlcluster")
+	needs(t, "mariadbd")
+	s := testkit.NewStackFrom(t, "")
+	s.Write("nix2gpu.nix", `{ lib, ... }: { services = {
+	  postgresql.db = {
+	    enable = true; passwordFile = "./boss"; ensureUsers = [ { name = "app"; passwordFile = "./app"; } ];
+	    authentication = lib.mkForce "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256"; settings.log_statement = "all";
+	  };
+	  mysql.db = { enable = true; ensureUsers = [ { name = "app"; passwordFile = "./app"; ensurePermissions."*.*" = "SELECT"; } ]; settings.mysqld.general_log = 1; };
+	}; }`)
+	write := func(name, password string) {
+		s.Write(name, password+"\n")
+		if err := os.Chmod(filepath.Join(s.Dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lets := func(server, user, password string) bool {
+		if server == "mysql" {
+			out, _, code := s.ExecCommand("mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user="+user, "--password="+password, "-BNe", "select 1")
+			return code == 0 && out == "1\n"
+		}
+		out, _, code := s.ExecCommand("env", "PGPASSWORD="+password, "psql", "-h", "127.0.0.1", "-U", user, "-AtXc", "select 1", "postgres")
+		return code == 0 && out == "1\n"
+	}
+	was := ""
+	for _, password := range []string{`fir'st "\`, "second"} {
+		write("boss", "boss "+password)
+		write("app", password)
+		run := s.Start("up")
+		run.WaitLine("all services healthy")
+		for _, c := range []struct{ server, user, password string }{{"postgresql", "postgres", "boss "}, {"postgresql", "app", ""}, {"mysql", "app", ""}} {
+			if !lets(c.server, c.user, c.password+password) {
+				t.Errorf("%s does not let %s in", c.server, c.user)
+			}
+			for _, wrong := range []string{"wrong", c.password + was} {
+				if lets(c.server, c.user, wrong) {
+					t.Errorf("%s lets %s in by %q", c.server, c.user, wrong)
+				}
+			}
+		}
+		if out := s.MustExec("logs"); strings.Contains(out, "fir'") || strings.Contains(out, "second") || !strings.Contains(out, "select 1") {
+			t.Errorf("the logs:\n%s", out)
+		}
+		run.Stop()
+		was = password
 	}
 }

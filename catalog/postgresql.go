@@ -28,6 +28,8 @@ var postgresql = ServiceType{
 		{"createDatabase", "bool = true", "Make a database named as the user who starts nix2gpu, when no other is asked for."},
 		{"superuser", "null string", "The name of the first role, which may do everything; \"postgres\" unless set."},
 		{"superUser", "alias superuser"},
+		{"password", "null secret", "The password of that role, set at each start. It counts where authentication asks for one. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"passwordFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."},
 		{"extraPlugins", "alias extensions"},
 		{"checkConfig", "inert bool", "the server checks its configuration at each start"},
 		{"authentication", "lines e.g. host all all 10.0.0.0/8 scram-sha-256", "Lines of pg_hba.conf. They come before the generated ones, which let everyone in over the socket and from this machine; with lib.mkForce or lib.mkOverride they replace those."},
@@ -43,6 +45,8 @@ var postgresql = ServiceType{
 		{"  schemas", "null list file", "SQL to run in it once, when it is made: files, folders of them, or text."},
 		{"ensureUsers", "list {}", "Users to make when they do not exist, at each start."},
 		{"  name", "required string", "The name of the user."},
+		{"  password", "null secret", "The user's password, set at each start. It counts where authentication asks for one. A text here is read by everyone who reads the definition; `{ secret = \"name\"; }` takes it from a secret."},
+		{"  passwordFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu."},
 		{"  ensureDBOwnership", "bool", "Make the user the owner of the database of the same name."},
 		{"  ensureClauses", "attrs null bool e.g. { createdb = true; }", "What the user may do: superuser, createrole, createdb, inherit, login, replication, bypassrls."},
 		{"initialScript", "null string | path | {}", "SQL for the first start only: a file or text, which runs before the databases are made, or text as before and after."},
@@ -410,8 +414,21 @@ func (pg *pgOptions) setup() {
 	if len(databases) == 0 && pg.Bool("createDatabase") {
 		words = append(words, project.Lit("--own-database"))
 	}
-	for _, c := range pg.List("ensureUsers") {
+	passwords := map[string]any{} // by role
+	if text := pg.secretText(pg.Config, "password", "superuser"); text != nil {
+		passwords[pg.superuser] = text
+	}
+	for i, c := range pg.List("ensureUsers") {
 		words = append(words, litFlag("ensure-user", ensureUser(c, databases)))
+		if text := pg.secretText(c, "password", fmt.Sprintf("user-%d", i+1)); text != nil {
+			passwords[c.String("name")] = text
+		}
+	}
+	if len(passwords) > 0 {
+		file := pg.jsonFile("/passwords.json", passwords)
+		file.Mode = "0600"
+		proc.Files = append(proc.Files, file)
+		words = append(words, flag("passwords", file.Path))
 	}
 	proc.Command.Exec = append(words, pg.scripts(proc)...)
 	proc.Doing = "making databases and users"

@@ -41,6 +41,7 @@ var redis = ServiceType{
 		{"syslog", "bool", "Whether to log to the machine's system logger as well."},
 		{"extraParams", "list string", "Further arguments of redis-server."},
 		{"requirePassFile", "null key", "A file that holds the password, read at each start with the rights of whoever starts nix2gpu: it may be root's alone."},
+		{"passwordFile", "alias requirePassFile"},
 	},
 	Generate: generateRedis,
 }

@@ -253,11 +253,14 @@ func (s *mysqlSetup) ensureUsers(ctx context.Context, spec mysqlSpec) error {
 	}
 	for _, u := range spec.Users {
 		who := mysqlText(u.Name) + "@'localhost'"
-		sql.WriteString("CREATE USER IF NOT EXISTS " + who)
+		by := ""
 		if u.Password != "" {
-			sql.WriteString(" IDENTIFIED BY " + mysqlText(u.Password))
+			by = " IDENTIFIED BY " + mysqlText(u.Password)
 		}
-		sql.WriteString(";\n")
+		sql.WriteString("CREATE USER IF NOT EXISTS " + who + by + ";\n")
+		if by != "" { // which may be another one since the last start
+			sql.WriteString("ALTER USER " + who + by + ";\n")
+		}
 		for _, on := range slices.Sorted(maps.Keys(u.Permissions)) {
 			fmt.Fprintf(&sql, "GRANT %s ON %s TO %s;\n", u.Permissions[on], on, who)
 		}

@@ -26,11 +26,12 @@ type setupOptions struct {
 	port                         int
 	roles                        words // become superusers, as does whoever started us
 	databases                    words
-	schemas                      words // DATABASE=PATH, run when the database is made
-	users                        words // JSON of ensuredUser
-	before, after                words // scripts for the first start, before and after the databases
-	own                          bool  // make a database with the caller's name
-	standby                      bool  // the server follows another one, and takes no changes
+	schemas                      words  // DATABASE=PATH, run when the database is made
+	users                        words  // JSON of ensuredUser
+	passwords                    string // a file of JSON: passwords by role; "": none
+	before, after                words  // scripts for the first start, before and after the databases
+	own                          bool   // make a database with the caller's name
+	standby                      bool   // the server follows another one, and takes no changes
 }
 
 func (o *setupOptions) flags() *flag.FlagSet {
@@ -44,6 +45,7 @@ func (o *setupOptions) flags() *flag.FlagSet {
 	f.Var(&o.databases, "database", "database to ensure")
 	f.Var(&o.schemas, "schema", "DATABASE=PATH, a script or a folder of them")
 	f.Var(&o.users, "ensure-user", "user to ensure, as JSON")
+	f.StringVar(&o.passwords, "passwords", "", "file with passwords by role, as JSON")
 	f.Var(&o.before, "before", "script of the first start, before the databases")
 	f.Var(&o.after, "after", "script of the first start, after the databases")
 	f.BoolVar(&o.own, "own-database", false, "ensure a database named as the caller")
@@ -107,6 +109,9 @@ func setupPostgres(ctx context.Context, o setupOptions, stdio Stdio) error {
 		return err
 	}
 	if err := s.ensureUsers(ctx); err != nil {
+		return err
+	}
+	if err := s.setPasswords(ctx); err != nil {
 		return err
 	}
 	if done {
@@ -362,6 +367,31 @@ func (s *setup) ensureUsers(ctx context.Context) error {
 			if err := s.exec(ctx, "ALTER DATABASE "+quote(u.Name)+" OWNER TO "+quote(u.Name)); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// setPasswords sets the passwords of roles, as they may be others since the last start.
+func (s *setup) setPasswords(ctx context.Context) error {
+	if s.o.passwords == "" {
+		return nil
+	}
+	text, err := os.ReadFile(s.o.passwords)
+	if err != nil {
+		return fmt.Errorf("postgresql: %v", err)
+	}
+	var passwords map[string]string
+	if err := json.Unmarshal(text, &passwords); err != nil {
+		return fmt.Errorf("postgresql: %s: %v", s.o.passwords, err)
+	}
+	// The server's log must not have them, whatever else it has.
+	if err := s.exec(ctx, "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'"); err != nil {
+		return err
+	}
+	for _, role := range slices.Sorted(maps.Keys(passwords)) {
+		if _, err := s.conn.Exec(ctx, "ALTER ROLE "+quote(role)+" PASSWORD "+literal(passwords[role])).ReadAll(); err != nil {
+			return lastingSQL(fmt.Errorf("postgresql: cannot set the password of %q: %w", role, err))
 		}
 	}
 	return nil
