@@ -209,6 +209,9 @@ func (a *acme) add(main *project.Process, pid, config project.Text, signal sysca
 	init.Doing, init.Dirs = "making certificates until there are others", dirs
 	id := a.ID + "-acme"
 	get := a.process(id, project.Main, work("get"))
+	for _, cert := range a.certs {
+		get.Dirs = append(get.Dirs, project.Dir{Path: project.Join(cert.root, project.Lit("/.well-known/acme-challenge"))})
+	}
 	more := append(roots, litFlag("server", a.String("acme", "server")), litFlag("email", a.String("acme", "email")), flag("pid", pid), flag("config", config),
 		litFlag("signal", strconv.Itoa(int(signal))))
 	if a.Has("acme", "caFile") {

@@ -140,6 +140,23 @@ func TestBadACME(t *testing.T) {
 	}
 }
 
+// What would come before the authority's questions is refused.
+func TestNothingHidesChallenges(t *testing.T) {
+	t.Parallel()
+	for options, want := range map[string]string{
+		`locations."/.well-known/acme-challenge/".return = 404;`:   `what is below "/.well-known/acme-challenge/" is its authority's`,
+		`locations."^~ /.well-known/acme-challenge".return = 404;`: `what is below "/.well-known/acme-challenge" is its authority's`,
+		`extraConfig = "return 301 https://b.c$request_uri;";`:     "return in extraConfig keeps the authority from asking",
+		`extraConfig = "if ($a) { return 404; }";`:                 "",
+		`locations."/".return = 404;`:                              "",
+	} {
+		_, err := generate(t, "t.nix", `{ services.nginx.a = { enable = true; acme = { acceptTerms = true; email = "a@b.c"; }; virtualHosts."a.b" = { addSSL = true; enableACME = true; `+options+` }; }; }`)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", options, err, want)
+		}
+	}
+}
+
 // Hosts of one name share a certificate, whose file is called by that name. It is looked at often enough for
 // an authority whose certificates are for 12 hours, as Caddy's are: they are due after 8.
 func TestACMEOfOneName(t *testing.T) {

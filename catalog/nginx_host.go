@@ -94,6 +94,14 @@ func (n *nginx) challenges(h *module.Config, root project.Text) {
 		}
 		return
 	}
+	for _, l := range h.Each("locations") {
+		if path := strings.TrimLeft(l.Name(), "=^~* "); strings.HasPrefix(path, "/.well-known/acme-challenge") {
+			l.Errorf("the host gets a certificate by ACME, and what is below %q is its authority's\n  hint: remove the location; acmeFallbackHost passes on what nobody answers here", path)
+		}
+	}
+	if extra := topLevel(h.String("extraConfig")); extra["return"] {
+		h.Get("extraConfig").Errorf("return in extraConfig keeps the authority from asking for the certificate\n  hint: write it as locations.\"/\".return")
+	}
 	other := h.String("acmeFallbackHost")
 	n.open("location ^~ /.well-known/acme-challenge/")
 	n.directive("root", root)
