@@ -126,6 +126,7 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 		AbortOnWarn:  slices.Contains([]string{"1", "true", "yes"}, env.Getenv("NIX_ABORT_ON_WARN")),
 		SearchPath:   search,
 		MaxMemory:    memoryLimit(),
+		Unforced:     !opts.strict && !opts.json && !opts.raw,
 	}
 	if env.Getenv("GOGC") == "" {
 		if _, limited := addressSpace(); !limited && all.MaxMemory >= 2*heapRoom { // what fails in Go's heap ends the program

@@ -37,7 +37,7 @@ func typed(line string) (args []string) {
 
 // instantiateCases are command lines with which ours does the same as Nix's.
 var instantiateCases = []string{
-	"--eval -A x", "--eval --strict -A l", "--eval -A l", "--eval --xml -A l",
+	"--eval -A x", "--eval --strict -A l", "--eval -A l", "--eval -E '(x: [ x ]) { b = 2; }'", "--eval -E '{ a = { b = 1; }; c = [ 1 2 ]; }'", "--eval --xml -A l",
 	"--eval --xml --no-location -A f", "--eval -A l.1.b", "--eval -A l.1.c", "--eval -A l.9", "--eval -A x.y", "--eval -A nope",
 	"--eval -A s..b", "--eval --arg x '[ 1 2 ]' -A x", "--eval --argstr x hello -A x", "--eval -E '1 + 1' '2 + 2'", "--eval '1 + 1' -E",
 	"--eval -E '<foo>' -I foo=./lib", "--eval -E 'import <lib>' -I .", "--eval -E 'import <lib>' -I./", "--eval -E 'import <lib>' -I ./nothere", "--find-file lib -I .",

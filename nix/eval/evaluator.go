@@ -53,6 +53,10 @@ type Options struct {
 	MaxSize        int   // of a string in bytes; of a list, eight times its elements; default: 128 MiB
 	MaxText        int   // of a text that is evaluated, in bytes; default: [MaxText]
 
+	// Unforced says that a literal list or set is made when it is first needed, and never
+	// earlier, as in Nix: for whoever prints values with what is not computed yet.
+	Unforced bool
+
 	// Grow, if set, is called once when the heap gets larger than a few megabytes, before need
 	// more bytes are allocated at once: the program may make room for them.
 	Grow func(need int64)

@@ -333,7 +333,10 @@ type attrsNode struct {
 // makeEarly says that a list or set is made where n is delayed, if it is one: its elements
 // are still delayed, and that costs no more than a thunk. For an argument or an
 // element, that is: most bindings of a let are never needed.
-func makeEarly(n node) node {
+func (r *resolver) makeEarly(n node) node {
+	if r.t.ev.opts.Unforced {
+		return n
+	}
 	switch n := n.(type) {
 	case *listNode:
 		n.ready = true

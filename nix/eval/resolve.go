@@ -81,7 +81,7 @@ func (r *resolver) expr(x syntax.Expr, s *scope) node {
 	case *syntax.List:
 		n := &listNode{at: here, elems: make([]node, len(x.Elems))}
 		for i, e := range x.Elems {
-			n.elems[i] = makeEarly(r.expr(e, s))
+			n.elems[i] = r.makeEarly(r.expr(e, s))
 		}
 		return n
 	case *syntax.AttrSet:
@@ -105,7 +105,7 @@ func (r *resolver) expr(x syntax.Expr, s *scope) node {
 	case *syntax.Apply:
 		n := &callNode{here, r.expr(x.Fn, s), r.all(x.Args, s)}
 		for _, arg := range n.args {
-			makeEarly(arg)
+			r.makeEarly(arg)
 		}
 		return n
 	case *syntax.Select:
@@ -274,7 +274,7 @@ func (r *resolver) bindings(set *syntax.AttrSet, outer, inner *scope, own bool) 
 				path: []pathStep{{at: at{place: a.Place}, name: a.Name}}}
 		case a.Kind == syntax.Inherited || !own:
 			if vals[i] = (attrCode{r.named(a, outer), true}); !own {
-				makeEarly(vals[i].code)
+				r.makeEarly(vals[i].code)
 			}
 		default:
 			vals[i] = attrCode{r.named(a, inner), false}
