@@ -8,7 +8,7 @@ buildGoModule {
   pname = "nix2gpu";
   inherit version;
   src = lib.cleanSource ../.;
-  vendorHash = "sha256-iRXNEgZPjnyW/OuHTgt8VZp1/kvmolYIe+FJ858oc1o="; # of "go mod vendor": TestVendorHash says what it is
+  vendorHash = "sha256-0hGnjgk0fmIqb74BxXOMO3oOiHOBEfJu9HBKYnXpWVo="; # of "go mod vendor": TestVendorHash says what it is
   subPackages = [ "cmd/nix2gpu" ];
   env.CGO_ENABLED = "0";
   ldflags = [
