@@ -122,7 +122,7 @@ func (g *Group) prober(role project.ProbeRole, p *project.Probe, deps Deps) (*pr
 	if p.InitialDelay != nil {
 		initial = time.Duration(*p.InitialDelay)
 	}
-	pr.pace = newPace(initial, period)
+	pr.pace = newPace(initial, period, p.Exec != nil || p.GPU != nil)
 	pr.limit = Threshold{Success: p.SuccessThreshold, Failure: p.FailureThreshold}
 	switch {
 	case p.Log != nil:

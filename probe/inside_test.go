@@ -16,6 +16,7 @@ func TestPaceIsPure(t *testing.T) {
 	for _, c := range []struct {
 		initial, age, took, want time.Duration
 		passed                   bool
+		asks                     bool // over the network
 	}{
 		{age: 5 * ms, want: 5 * ms},                   // young: the shortest
 		{age: 400 * ms, want: 100 * ms},               // a quarter of its age
@@ -24,12 +25,14 @@ func TestPaceIsPure(t *testing.T) {
 		{age: 2 * s, took: 300 * ms, want: 300 * ms},  // a long check: a pause as long
 		{age: 2 * s, took: 800 * ms, want: 200 * ms},  // but checks are a period apart at most
 		{age: 2 * s, took: 3 * s, want: 5 * ms},       // and never without a pause
-		{age: 400 * ms, want: s, passed: true},        // no longer eager
+		{age: s, took: 800 * ms, want: 200 * ms, asks: true},
+		{age: 2 * s, took: 400 * ms, want: 100 * ms, asks: true}, // what waits needs no processor
+		{age: 400 * ms, want: s, passed: true},                   // no longer eager
 		{age: 400 * ms, took: 300 * ms, want: 700 * ms, passed: true},
 		{age: 9 * s, took: 3 * s, want: 5 * ms, passed: true},
 		{initial: s, age: s, want: s}, // never eager
 	} {
-		p := newPace(c.initial, s)
+		p := newPace(c.initial, s, !c.asks)
 		if c.passed {
 			p.passed()
 		}
@@ -38,18 +41,18 @@ func TestPaceIsPure(t *testing.T) {
 		}
 	}
 	for initial, want := range map[time.Duration]time.Duration{0: firstDelay, s: s} {
-		if got := newPace(initial, s).first(); got != want {
+		if got := newPace(initial, s, true).first(); got != want {
 			t.Errorf("initial delay %v: first check after %v", initial, got)
 		}
 	}
-	if got := newPace(0, ms).first(); got != ms {
+	if got := newPace(0, ms, true).first(); got != ms {
 		t.Errorf("with a period of 1ms the first check comes after %v", got)
 	}
 }
 
 func TestPaceCounts(t *testing.T) {
 	const s = time.Second
-	p := newPace(0, s)
+	p := newPace(0, s, true)
 	for _, c := range []struct {
 		age  time.Duration
 		want bool

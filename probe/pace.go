@@ -14,22 +14,24 @@ const (
 // firstDelay, and its intervals grow with the age of the process up to the period.
 // So waiting for the next check makes no start longer by more than a quarter, and
 // a server that is slow to come up is checked rarely. After a check that takes
-// long there is a pause of the same length, because the process that it waits for
-// needs the processor. In this phase only one failure a period counts against the
+// long there is a pause of the same length if it runs a program, because the process that
+// it waits for needs the processor. A question over the network waits itself, as those
+// do that an etcd without a leader does not answer: a quarter is enough. In this phase only one failure a period counts against the
 // threshold: eagerness makes no process fail earlier than its period and threshold
 // say.
 type pace struct {
 	initial time.Duration
 	period  time.Duration
 	eager   bool
+	runs    bool          // a check runs a program
 	counted time.Duration // age of the last failure that counted
 }
 
-func newPace(initial, period time.Duration) *pace {
+func newPace(initial, period time.Duration, runs bool) *pace {
 	if initial > 0 {
-		return &pace{initial: initial, period: period}
+		return &pace{initial: initial, period: period, runs: runs}
 	}
-	return &pace{initial: min(firstDelay, period), period: period, eager: true}
+	return &pace{initial: min(firstDelay, period), period: period, eager: true, runs: runs}
 }
 
 // first returns the age of the process at which the first check is due.
@@ -42,7 +44,11 @@ func (p *pace) next(age, took time.Duration) time.Duration {
 		return max(p.period-took, shortestPause)
 	}
 	interval := min(max((age-took)/eagerShare, firstDelay), p.period)
-	return max(interval-took, min(took, p.period-took), shortestPause)
+	rest := took
+	if !p.runs {
+		rest /= eagerShare
+	}
+	return max(interval-took, min(rest, p.period-took), shortestPause)
 }
 
 // passed ends the eager phase.
