@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -39,6 +40,15 @@ type acmeCertificate struct {
 	names []string
 	root  project.Text // of the files that the authority asks for
 }
+
+func (c *acmeCertificate) add(name string) {
+	if !slices.Contains(c.names, name) {
+		c.names = append(c.names, name)
+	}
+}
+
+// acmePath is where an authority asks for its answers, by http (RFC 8555, section 8.3).
+const acmePath = "/.well-known/acme-challenge"
 
 // certName is what a certificate by http can be for: wildcards need another way.
 var certName = sync.OnceValue(func() *regexp.Regexp {
@@ -79,13 +89,14 @@ func newACME(in *Instance, nameOption string, own ...string) *acme {
 			a.of[h.Name()] = a.one(cert, h)
 		}
 	}
+	with := maps.Clone(a.of) // enableACME
 	for _, h := range hosts {
 		other := h.Get("useACMEHost")
 		if !other.Has() || h.Bool("enableACME") {
 			continue
 		}
-		cert := a.of[other.String()]
-		if cert == nil || !slices.ContainsFunc(hosts, func(x *module.Config) bool { return x.Name() == other.String() && x.Bool("enableACME") }) {
+		cert := with[other.String()]
+		if cert == nil {
 			other.Errorf("no virtual host %q of this service has enableACME\n  hint: name one that has, or set enableACME here", other.String())
 			continue
 		}
@@ -111,9 +122,7 @@ func (a *acme) one(cert *acmeCertificate, h *module.Config) *acmeCertificate {
 		h.Get("enableACME").Errorf("another virtual host is called %q, too, and has another acmeRoot\n  hint: set acmeRoot in both, or in none of them", cert.names[0])
 	}
 	for _, name := range cert.names {
-		if !slices.Contains(first.names, name) {
-			first.names = append(first.names, name)
-		}
+		first.add(name)
 	}
 	return first
 }
@@ -123,8 +132,8 @@ func (a *acme) names(cert *acmeCertificate, h *module.Config, nameOption string)
 	add := func(c *module.Config, name string) {
 		if name = strings.ToLower(name); !certName().MatchString(name) || strings.Trim(name, "0123456789.") == "" {
 			c.Errorf("no authority signs a certificate for %q by http\n  hint: it must be the full name of a machine, such as \"www.example.org\"", name)
-		} else if !slices.Contains(cert.names, name) {
-			cert.names = append(cert.names, name)
+		} else {
+			cert.add(name)
 		}
 	}
 	if h.Has(nameOption) {
@@ -210,7 +219,7 @@ func (a *acme) add(main *project.Process, pid, config project.Text, signal sysca
 	id := a.ID + "-acme"
 	get := a.process(id, project.Main, work("get"))
 	for _, cert := range a.certs {
-		get.Dirs = append(get.Dirs, project.Dir{Path: project.Join(cert.root, project.Lit("/.well-known/acme-challenge"))})
+		get.Dirs = append(get.Dirs, project.Dir{Path: project.Join(cert.root, project.Lit(acmePath))})
 	}
 	more := append(roots, litFlag("server", a.String("acme", "server")), litFlag("email", a.String("acme", "email")), flag("pid", pid), flag("config", config),
 		litFlag("signal", strconv.Itoa(int(signal))))

@@ -430,18 +430,16 @@ func (h *httpd) hostBody(c *module.Config, ssl bool) {
 	}
 	h.lines(h.place.Text(c.Str("extraConfig")))
 	if h.acme.of[c.Name()] != nil { // the last section for a path says who may ask, and what is passed on
-		h.section("Location", acmePath, func() { h.line("Require all granted"); h.line("ProxyPass !") })
+		h.section("Location", acmePath+"/", func() { h.line("Require all granted"); h.line("ProxyPass !") })
 	}
 }
-
-const acmePath = "/.well-known/acme-challenge/"
 
 // challenges shows the authority that gives the certificate what it asks for: the first alias
 // of a path counts.
 func (h *httpd) challenges(c *module.Config) {
 	if _, root := h.acme.certificate(c); root != nil {
-		h.line("ProxyPass %s !", acmePath)
-		h.alias(acmePath, project.Join(root, project.Lit(acmePath)))
+		h.line("ProxyPass %s/ !", acmePath)
+		h.alias(acmePath+"/", project.Join(root, project.Lit(acmePath+"/")))
 	}
 }
 

@@ -18,6 +18,7 @@ func (n *nginx) host(h *module.Config) {
 	listens := n.listensOf(h, secure)
 	anySSL := slices.ContainsFunc(listens, func(l hostListen) bool { return l.ssl })
 	certificate, challenges := n.acme.certificate(h)
+	n.hidesChallenges(h, challenges)
 	if (secure || anySSL) && certificate == nil && (!h.Has("sslCertificate") || !h.Has("sslCertificateKey")) {
 		h.Errorf("virtual host %q serves TLS, and needs sslCertificate and sslCertificateKey, or enableACME", h.Name())
 	}
@@ -85,25 +86,32 @@ func (n *nginx) host(h *module.Config) {
 	n.close()
 }
 
-// challenges lets the authority that gives the certificate ask, whatever else the host does;
-// root is nil where it gets none.
-func (n *nginx) challenges(h *module.Config, root project.Text) {
+// hidesChallenges reports what of a host would answer the authority in place of challenges;
+// root is nil where the host gets no certificate.
+func (n *nginx) hidesChallenges(h *module.Config, root project.Text) {
 	if root == nil {
-		if h.IsSet("acmeFallbackHost") && h.Has("acmeFallbackHost") {
+		if h.Has("acmeFallbackHost") {
 			n.note(h.Get("acmeFallbackHost"), "acmeFallbackHost has no effect: the host has neither enableACME nor useACMEHost")
 		}
 		return
 	}
 	for _, l := range h.Each("locations") {
-		if path := strings.TrimLeft(l.Name(), "=^~* "); strings.HasPrefix(path, "/.well-known/acme-challenge") {
+		if path := strings.TrimLeft(l.Name(), "=^~* "); strings.HasPrefix(path, acmePath) {
 			l.Errorf("the host gets a certificate by ACME, and what is below %q is its authority's\n  hint: remove the location; acmeFallbackHost passes on what nobody answers here", path)
 		}
 	}
-	if extra := topLevel(h.String("extraConfig")); extra["return"] {
+	if topLevel(h.String("extraConfig"))["return"] {
 		h.Get("extraConfig").Errorf("return in extraConfig keeps the authority from asking for the certificate\n  hint: write it as locations.\"/\".return")
 	}
+}
+
+// challenges lets the authority that gives the certificate ask, whatever else the host does.
+func (n *nginx) challenges(h *module.Config, root project.Text) {
+	if root == nil {
+		return
+	}
 	other := h.String("acmeFallbackHost")
-	n.open("location ^~ /.well-known/acme-challenge/")
+	n.open("location ^~ %s/", acmePath)
 	n.directive("root", root)
 	n.line("allow all;")
 	n.line("auth_basic off;")

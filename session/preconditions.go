@@ -451,7 +451,7 @@ func (c *check) lent() {
 				}
 				cure := "make it readable, or correct its path"
 				if errors.Is(err, fs.ErrNotExist) {
-					if c.madeFirst(st, s, path) {
+					if c.madeFirst(st, s, f.Source) {
 						continue
 					}
 					cure = "make it, or correct its path"
@@ -466,8 +466,12 @@ func (c *check) lent() {
 	})
 }
 
-// madeFirst reports whether a path is below a folder of a service that s waits for.
-func (c *check) madeFirst(st *stage.Stage, s *project.Service, path string) bool {
+// madeFirst reports whether a file is below a folder of a service that s waits for.
+func (c *check) madeFirst(st *stage.Stage, s *project.Service, file project.Text) bool {
+	path, err := st.Resolve(c.project, file)
+	if err != nil {
+		return false
+	}
 	first := []*project.Service{s}
 	for i := 0; i < len(first); i++ {
 		for id := range first[i].DependsOn {
@@ -543,9 +547,8 @@ func (c *check) secrets() {
 				if err == nil && (use.Path || use.Field == "files") {
 					err = st.CheckMemory()
 				}
-				file, _ := st.Resolve(c.project, own.File) // "" for one that comes from elsewhere
 				var e *stage.Error
-				if !errors.As(err, &e) || errors.Is(err, fs.ErrNotExist) && (later || own.Optional || c.madeFirst(st, s, file)) {
+				if !errors.As(err, &e) || errors.Is(err, fs.ErrNotExist) && (later || own.Optional || c.madeFirst(st, s, own.File)) {
 					continue
 				}
 				pos := own.Pos

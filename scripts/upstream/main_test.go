@@ -8,9 +8,23 @@ import (
 )
 
 // A folder of copies is counted by what the program says of each definition.
+// write makes files, by their paths below dir.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestCounts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a ${folder}") // which no path literal can name
-	for name, text := range map[string]string{
+	write(t, dir, map[string]string{
 		"services-flake/nix/services/echo.nix":               `{ name, ... }: { config.outputs.settings.processes.${name}.command = "x"; }`,
 		"services-flake/nix/services/bad/default.nix":        `{ config.outputs.settings.processes = 1; }`,
 		"services-flake/nix/services/bad/part.nix":           `{ }`,
@@ -23,15 +37,7 @@ func TestCounts(t *testing.T) {
 		"process-compose-flake/nix/services/not-counted.nix": `{ }`,
 		// It refuses what names the module bad.
 		"program": "#!/bin/sh\necho 'a.nix:1:1: note: b' >&2\nif grep -q bad \"$2\"; then echo 'a.nix:1:1: c' >&2; exit 1; fi\n",
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	var out strings.Builder
 	if err := run(dir, filepath.Join(dir, "program"), &out); err != nil {
 		t.Fatal(err)

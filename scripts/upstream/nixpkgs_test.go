@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 // The tests of a library are counted with it, and with ours in its place.
 func TestNixpkgs(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{
+	write(t, dir, map[string]string{
 		"nixpkgs-1/lib/default.nix": `{ runTests = tests: [ ]; head = list: 1; theirs = throw "theirs"; wrong = throw "wrong"; both.list = [ 1 2 ]; }`,
 		"nixpkgs-1/lib/tests/misc.nix": `let lib = import ../default.nix; in lib.runTests {
   testHead = { expr = lib.head [ 1 2 ]; expected = 1; };
@@ -50,15 +50,7 @@ echo "$fail Fail"
 		"program": `#!/bin/sh
 case "$*" in *wrong*) echo 'a.nix:1:1: wrong' >&2; exit 1 ;; *) echo 1 ;; esac
 `,
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	var out strings.Builder
 	if err := run(dir, filepath.Join(dir, "program"), &out); err != nil {
 		t.Fatal(err)
