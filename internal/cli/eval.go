@@ -31,9 +31,11 @@ type evalOptions struct {
 	args    []string // NAME, EXPR, NAME, EXPR: as --arg has them
 	strings []string
 	xml     bool
-	search  []string // entries of the search path: FOLDER or PREFIX=PATH
-	depth   int      // of calls; 0: the usual one
-	verbose bool     // print what traceVerbose says
+	// of attributes and functions in XML; those that nix2gpu eval prints have none
+	noPlaces bool
+	search   []string // entries of the search path: FOLDER or PREFIX=PATH
+	depth    int      // of calls; 0: the usual one
+	verbose  bool     // print what traceVerbose says
 	// settings of Nix, NAME=VALUE, as --option has them; later ones count
 	settings []string
 }
@@ -76,6 +78,15 @@ line; switches of Nix that mean nothing here are accepted by either.`,
 		f.Var(settingFlag{name, &opts.settings}, name, "")
 		_ = f.MarkHidden(name)
 	}
+	for _, name := range switchFlags {
+		for _, word := range []string{name, "no-" + name} {
+			f.BoolFunc(word, "", func(string) error {
+				opts.settings = append(opts.settings, flagSetting("--"+word))
+				return nil
+			})
+			_ = f.MarkHidden(word)
+		}
+	}
 	cmd.MarkFlagsMutuallyExclusive("json", "raw", "xml")
 	for name, values := range instantiateIgnores {
 		if values == 0 {
@@ -110,10 +121,6 @@ func joinArgs(root *cobra.Command, args []string) []string {
 // newEvaluator returns an evaluator of what people type: it sees the machine's files and
 // variables, as Nix does when it is not told to be pure.
 func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
-	search, err := searchPath(env, opts.search)
-	if err != nil {
-		return nil, err
-	}
 	all := eval.Options{
 		FS:     osfs.FS{},
 		Store:  true,
@@ -124,7 +131,7 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 		TraceTo:      env.Stderr,
 		TraceVerbose: opts.verbose,
 		AbortOnWarn:  slices.Contains([]string{"1", "true", "yes"}, env.Getenv("NIX_ABORT_ON_WARN")),
-		SearchPath:   search,
+		SearchPath:   searchPath(env, opts.search),
 		MaxMemory:    memoryLimit(),
 		Unforced:     !opts.strict && !opts.json && !opts.raw,
 	}
@@ -142,22 +149,20 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 }
 
 // searchPath returns where <name> is looked for: first in what -I says, then in NIX_PATH.
-func searchPath(env *Env, given []string) ([]eval.SearchEntry, error) {
+// What would have to be downloaded stays an address, which is refused when it is needed.
+func searchPath(env *Env, given []string) []eval.SearchEntry {
 	var out []eval.SearchEntry
-	for i, entry := range slices.Concat(given, splitNixPath(env.Getenv("NIX_PATH"))) {
+	for _, entry := range slices.Concat(given, splitNixPath(env.Getenv("NIX_PATH"))) {
 		prefix, path, found := strings.Cut(entry, "=")
 		if !found {
 			prefix, path = "", entry
 		}
-		if kind, _, remote := strings.Cut(path, ":"); remote && !strings.Contains(kind, "/") {
-			if i < len(given) {
-				return nil, usageError("-I %s: only folders can be looked in, and %q would have to be downloaded", entry, path)
-			}
-			continue // a variable that is for others too; what is looked for there is not found
+		if !eval.IsAddress(path) {
+			path = env.path(path)
 		}
-		out = append(out, eval.SearchEntry{Prefix: prefix, Path: env.path(path)})
+		out = append(out, eval.SearchEntry{Prefix: prefix, Path: path})
 	}
-	return out, nil
+	return out
 }
 
 // splitNixPath splits at colons, except those of addresses such as https://….
@@ -182,18 +187,36 @@ func isAddress(entry string) bool {
 	if !found {
 		path = entry
 	}
-	return slices.Contains([]string{"http:", "https:", "file:", "channel:", "flake:", "git:", "git+https:", "git+ssh:", "ssh:", "s3:"}, path)
+	return strings.Index(path, ":") == len(path)-1 && eval.IsAddress(path)
+}
+
+// findNamed puts the path of <name> in the place of that, where it names the file to be evaluated.
+func findNamed(ctx context.Context, ev *eval.Evaluator, args []string) error {
+	for i, arg := range args {
+		if len(arg) < 3 || arg[0] != '<' || arg[len(arg)-1] != '>' {
+			continue
+		}
+		err := ev.Do(ctx, func(t *eval.Thread) { args[i] = string(t.FindFile(arg[1 : len(arg)-1])) })
+		if err != nil {
+			return evalFailed(err)
+		}
+	}
+	return nil
 }
 
 func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) error {
-	name, text, dir, file, err := nixSource(env, opts.expr, args)
-	if err != nil {
-		return err
-	}
 	ev, err := newEvaluator(env, opts)
 	if err != nil {
 		return err
 	}
+	if err := findNamed(ctx, ev, args); err != nil {
+		return err
+	}
+	name, text, dir, file, err := nixSource(env, opts.expr, args)
+	if err != nil {
+		return err
+	}
+	opts.noPlaces = true
 	// The text is parsed first, because a parse error has an exit code of its own.
 	if _, err := syntax.Parse(name, text); err != nil {
 		return &invalid{dir, err}
@@ -231,7 +254,11 @@ func (opts evalOptions) show(t *eval.Thread, v eval.Value) string {
 	case opts.json:
 		return t.ToJSON(v).Text()
 	case opts.xml:
-		return strings.TrimSuffix(t.ToXML(v, opts.strict).Text(), "\n")
+		out := t.ToXML
+		if !opts.noPlaces {
+			out = t.ToXMLWithPlaces
+		}
+		return strings.TrimSuffix(out(v, opts.strict).Text(), "\n")
 	case opts.raw:
 		return t.Interpolate(v).Text()
 	case opts.strict:
@@ -272,6 +299,9 @@ func nixSource(env *Env, expr string, args []string) (name, text, dir, file stri
 	case args[0] == "-":
 		text, err := osfs.ReadStream(env.Stdin, "the standard input")
 		return "«stdin»", text, env.Dir, "", err
+	}
+	if eval.IsAddress(args[0]) {
+		return "", "", "", "", hint(usageError("%q would have to be downloaded", args[0]), "unpack it here, and name the folder")
 	}
 	path := env.path(args[0])
 	shown := args[0]
@@ -336,7 +366,7 @@ func autoCall(t *eval.Thread, v eval.Value, given map[string]eval.Value) eval.Va
 
 // selectPath follows a path of attribute names and list positions.
 func selectPath(t *eval.Thread, v eval.Value, path string, given map[string]eval.Value) eval.Value {
-	for _, part := range splitPath(path) {
+	for _, part := range splitPath(t, path) {
 		v = autoCall(t, v, given)
 		if list, ok := v.(*eval.List); ok {
 			i, err := strconv.Atoi(part)
@@ -351,8 +381,8 @@ func selectPath(t *eval.Thread, v eval.Value, path string, given map[string]eval
 	return autoCall(t, v, given)
 }
 
-// splitPath splits at dots that are not inside quotes.
-func splitPath(path string) []string {
+// splitPath splits at dots that are not inside quotes. Nothing behind the last dot is no part.
+func splitPath(t *eval.Thread, path string) []string {
 	var parts []string
 	var b strings.Builder
 	quoted := false
@@ -367,7 +397,13 @@ func splitPath(path string) []string {
 			b.WriteRune(r)
 		}
 	}
-	return append(parts, b.String())
+	if quoted {
+		t.Throw("missing closing quote in selection path '%s'", path)
+	}
+	if b.Len() > 0 {
+		parts = append(parts, b.String())
+	}
+	return parts
 }
 
 func newParse(env *Env) *cobra.Command {

@@ -24,10 +24,11 @@ const nixInstantiate = "nix-instantiate"
 // "nix-instantiate".
 var instantiateIgnores = map[string]int{
 	"read-write-mode": 0, "show-trace": 0, "impure": 0, "no-location": 0, "indirect": 0, "fallback": 0,
-	"repair": 0, "quiet": 0, "debug": 0, "keep-going": 0, "keep-failed": 0, "no-build-output": 0,
+	"repair": 0, "quiet": 0, "debug": 0, "verbose": 0, "keep-going": 0, "keep-failed": 0, "no-build-output": 0,
 	"print-build-logs": 0, "offline": 0, "refresh": 0, "accept-flake-config": 0,
 	"timeout": 1, "max-silent-time": 1, "max-jobs": 1, "cores": 1, "log-format": 1, "add-root": 1, "store": 1,
-	"substituters": 1, "extra-substituters": 1,
+	"substituters": 1, "extra-substituters": 1, "builders": 1, "trusted-public-keys": 1, "extra-trusted-public-keys": 1,
+	"allowed-uris": 1, "access-tokens": 1, "extra-platforms": 1, "system-features": 1,
 }
 
 const instantiateHelp = `nix-instantiate: evaluate Nix, as nix2gpu eval does
@@ -69,6 +70,10 @@ func runInstantiate(ctx context.Context, env *Env) int {
 }
 
 func instantiate(ctx context.Context, env *Env, args []string) error {
+	if slices.Contains(args, "--version") {
+		_, err := fmt.Fprintf(env.Stdout, "%s (nix2gpu) %s\n", nixInstantiate, eval.NixVersion)
+		return err
+	}
 	in, err := readInstantiation(args)
 	if err != nil || in == nil {
 		if in == nil && err == nil {
@@ -107,6 +112,10 @@ func readInstantiation(args []string) (*instantiation, error) {
 	in := &instantiation{}
 	for len(args) > 0 {
 		word := args[0]
+		if words := apart(word); len(words) > 1 {
+			args = slices.Concat(words, args[1:])
+			word = words[0]
+		}
 		args = args[1:]
 		take := func(n int) (out []string, err error) {
 			if len(args) < n {
@@ -132,12 +141,12 @@ func readInstantiation(args []string) (*instantiation, error) {
 			in.exprs = true
 		case "--strict":
 			in.strict = true
-		case "--json":
-			in.json = true
-		case "--xml":
-			in.xml = true
-		case "--raw":
-			in.raw = true
+		case "--json", "--xml", "--raw": // the last one counts
+			in.json, in.xml, in.raw = word == "--json", word == "--xml", word == "--raw"
+		case "--no-location":
+			in.noPlaces = true
+		case "--impure":
+			in.settings = append(in.settings, "pure-eval=false")
 		case "--trace-verbose":
 			in.verbose = true
 		case "-A", "--attr":
@@ -168,7 +177,7 @@ func readInstantiation(args []string) (*instantiation, error) {
 			if values, err = take(2); err == nil {
 				in.settings = append(in.settings, values[0]+"="+values[1])
 			}
-		case "-v", "-Q", "-k", "-K", "--verbose":
+		case "-v", "-Q", "-k", "-K":
 		case "-j":
 			_, err = take(1)
 		case "-":
@@ -176,6 +185,8 @@ func readInstantiation(args []string) (*instantiation, error) {
 		default:
 			n, known := instantiateIgnores[name]
 			switch {
+			case flagSetting(word) != "":
+				in.settings = append(in.settings, flagSetting(word))
 			case slices.Contains(switchSettings, name) && strings.HasPrefix(word, "--"):
 				if values, err = take(1); err == nil {
 					in.settings = append(in.settings, name+"="+values[0])
@@ -197,15 +208,40 @@ func readInstantiation(args []string) (*instantiation, error) {
 	return in, nil
 }
 
+// apart takes apart short switches that are written as one word, such as -vv or -j8. -Ia=b
+// stays whole.
+func apart(word string) []string {
+	isLetter := func(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+	if len(word) < 3 || word[0] != '-' || !isLetter(word[1]) || word[1] == 'I' {
+		return []string{word}
+	}
+	var out []string
+	for i := 1; i < len(word); i++ {
+		if !isLetter(word[i]) {
+			return append(out, word[i:])
+		}
+		out = append(out, "-"+word[i:i+1])
+	}
+	return out
+}
+
 // one evaluates or parses a file or an expression.
 func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, arg string) error {
 	expr, args := "", []string{arg}
 	if in.exprs {
 		expr, args = arg, nil
 	}
+	if err := findNamed(ctx, ev, args); err != nil {
+		return err
+	}
 	name, text, dir, file, err := nixSource(env, expr, args)
 	if err != nil {
 		return err
+	}
+	if file != "" && !in.parse { // a program may not be allowed to read it
+		if _, err := ev.Files().Stat(file); err != nil {
+			return err
+		}
 	}
 	tree, err := syntax.Parse(name, text)
 	if err != nil {
@@ -256,7 +292,7 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 
 // pick follows a selection path, with Nix's own errors.
 func pick(t *eval.Thread, v eval.Value, path string, given map[string]eval.Value) eval.Value {
-	for _, part := range splitPath(path) {
+	for _, part := range splitPath(t, path) {
 		v = autoCall(t, v, given)
 		if list, ok := v.(*eval.List); ok {
 			i, err := strconv.Atoi(part)

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"nix2gpu/nix/syntax"
 )
 
 func dataBuiltins() []*Builtin {
@@ -363,8 +365,14 @@ func formatJSONFloat(f float64) string {
 
 // ToXML writes a value as builtins.toXML does. If it is not strict, what is not computed
 // stays so, and is written as <unevaluated />.
-func (t *Thread) ToXML(v Value, strict bool) *String {
-	w := xmlWriter{t: t, strict: strict, seen: map[*Attrs]bool{}}
+func (t *Thread) ToXML(v Value, strict bool) *String { return t.toXML(v, strict, false) }
+
+// ToXMLWithPlaces is ToXML that says of attributes and functions where they are written, as
+// nix-instantiate --xml does.
+func (t *Thread) ToXMLWithPlaces(v Value, strict bool) *String { return t.toXML(v, strict, true) }
+
+func (t *Thread) toXML(v Value, strict, places bool) *String {
+	w := xmlWriter{t: t, strict: strict, places: places, seen: map[string]bool{}}
 	w.out.WriteString("<?xml version='1.0' encoding='utf-8'?>\n<expr>\n")
 	w.value(v, 1)
 	w.out.WriteString("</expr>\n")
@@ -374,9 +382,10 @@ func (t *Thread) ToXML(v Value, strict bool) *String {
 type xmlWriter struct {
 	t      *Thread
 	strict bool
+	places bool
 	out    strings.Builder
 	ctx    *Context
-	seen   map[*Attrs]bool // derivations that were written already
+	seen   map[string]bool // derivations that were written already, by drvPath
 }
 
 var xmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\n", "&#xA;")
@@ -438,19 +447,27 @@ func (w *xmlWriter) attrs(set *Attrs, depth int) {
 		w.line(depth, "</attrs>")
 		return
 	}
-	open := "<derivation"
+	open, drv := "<derivation", ""
 	for _, name := range []string{"drvPath", "outPath"} {
-		if v, found := set.Get(name); found {
-			if s, ok := w.t.Force(v).(*String); ok {
-				open += " " + name + `="` + xmlEscapes.Replace(s.s) + `"`
+		v, found := set.Get(name)
+		if !found {
+			continue
+		}
+		if w.strict {
+			v = w.t.Force(v)
+		}
+		if s, ok := Computed(v).(*String); ok {
+			open += " " + name + `="` + xmlEscapes.Replace(s.s) + `"`
+			if name == "drvPath" {
+				drv = s.s
 			}
 		}
 	}
 	w.line(depth, open+">")
-	if w.seen[set] {
+	if drv == "" || w.seen[drv] { // without a path, too, as Nix has it
 		w.line(depth+1, "<repeated />")
 	} else {
-		w.seen[set] = true
+		w.seen[drv] = true
 		w.members(set, depth)
 	}
 	w.line(depth, "</derivation>")
@@ -458,14 +475,32 @@ func (w *xmlWriter) attrs(set *Attrs, depth int) {
 
 func (w *xmlWriter) members(set *Attrs, depth int) {
 	for name, v := range set.All() {
-		w.line(depth+1, `<attr name="`+xmlEscapes.Replace(name)+`">`)
+		w.line(depth+1, "<attr"+w.place(set.Pos(name), ` name="`+xmlEscapes.Replace(name)+`"`)+">")
 		w.value(v, depth+2)
 		w.line(depth+1, "</attr>")
 	}
 }
 
+// place returns the XML attributes of what is written at pos, in the order of their names:
+// those of the place, with others after column and line.
+func (w *xmlWriter) place(pos syntax.Pos, others string) string {
+	if !w.places || !pos.IsValid() {
+		return others
+	}
+	line, col := pos.LineCol()
+	out := fmt.Sprintf(` column="%d" line="%d"%s`, col, line, others)
+	if file, found := w.t.ev.sources[pos.Source]; found {
+		out += ` path="` + xmlEscapes.Replace(file) + `"`
+	}
+	return out
+}
+
 func (w *xmlWriter) lambda(f *Lambda, depth int) {
-	w.line(depth, "<function>")
+	pos := f.code.place
+	if len(f.given()) > 0 {
+		pos = syntax.Pos{} // that of x: y: … is where x stands
+	}
+	w.line(depth, "<function"+w.place(pos, "")+">")
 	switch code := f.code; {
 	case code.formals == nil:
 		w.line(depth+1, `<varpat name="`+xmlEscapes.Replace(code.params[len(f.given())])+`" />`)

@@ -98,7 +98,7 @@ func pathBuiltins() []*Builtin {
 				var entries []SearchEntry
 				for _, e := range t.List(args[0]).elems {
 					set := t.Attrs(e)
-					entry := SearchEntry{Path: t.stringArg(t.need(set, "path")).s}
+					entry := SearchEntry{Path: t.coerce(t.Force(t.need(set, "path")), inPath, t.Pos()).s}
 					if prefix, found := set.Get("prefix"); found {
 						entry.Prefix = t.plainText(prefix)
 					}

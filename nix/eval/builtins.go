@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -25,7 +27,7 @@ func (ev *Evaluator) makeGlobals() map[string]Value {
 		"true": Bool(true), "false": Bool(false), "null": Null{},
 		"currentSystem": Str(ev.opts.CurrentSystem),
 		"langVersion":   Int(6),
-		"nixVersion":    Str(nixVersion),
+		"nixVersion":    Str(NixVersion),
 		"storeDir":      Str("/nix/store"),
 		"nixPath":       searchPathValue(ev.opts.SearchPath),
 	}
@@ -54,8 +56,8 @@ func (ev *Evaluator) makeGlobals() map[string]Value {
 	return globals
 }
 
-// nixVersion is the version of Nix that programs may ask for.
-const nixVersion = "2.31.0"
+// NixVersion is the version of Nix that programs may ask for.
+const NixVersion = "2.31.0"
 
 func searchPathValue(entries []SearchEntry) Value {
 	elems := make([]Value, len(entries))
@@ -85,6 +87,7 @@ func (t *Thread) FindFile(name string) Path {
 
 // findInSearchPath returns the path that <name> stands for.
 func (t *Thread) findInSearchPath(entries []SearchEntry, name string, pos syntax.Pos) Path {
+	cure := "<…> looks in the folders given with -I or NIX_PATH"
 	for _, e := range entries {
 		rest := name
 		if e.Prefix != "" {
@@ -93,12 +96,27 @@ func (t *Thread) findInSearchPath(entries []SearchEntry, name string, pos syntax
 				continue
 			}
 		}
+		if IsAddress(e.Path) {
+			cure = strings.TrimPrefix(e.Prefix+"=", "=") + e.Path + " would have to be downloaded: unpack it, and name the folder with -I " +
+				cmp.Or(e.Prefix, strings.SplitN(name, "/", 2)[0]) + "=FOLDER"
+			continue
+		}
+		if !strings.HasPrefix(e.Path, "/") {
+			t.raise(&Error{Pos: pos, Msg: fmt.Sprintf("the path %q of the search path is relative", e.Path), Hint: "write an absolute path, or a path value such as ./lib"})
+		}
 		file := path.Join(e.Path, rest)
 		if _, err := t.files().Stat(file); err == nil {
 			return Path(file)
 		}
 	}
 	t.raise(&Error{Pos: pos, Kind: KindThrow, Msg: "file '" + name + "' was not found in the search path",
-		Hint: "<…> looks in the folders given with -I or NIX_PATH"})
+		Hint: cure})
 	return ""
+}
+
+// IsAddress reports whether an entry of a search path is no folder but has to be fetched, as
+// Nix does: https://…, channel:nixos-26.05 or flake:nixpkgs.
+func IsAddress(entry string) bool {
+	scheme, _, found := strings.Cut(entry, ":")
+	return found && slices.Contains([]string{"http", "https", "file", "channel", "flake", "git", "git+https", "git+ssh", "ssh", "s3"}, scheme)
 }

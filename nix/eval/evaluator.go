@@ -53,7 +53,7 @@ type Options struct {
 	MaxSize        int   // of a string in bytes; of a list, eight times its elements; default: 128 MiB
 	MaxText        int   // of a text that is evaluated, in bytes; default: [MaxText]
 
-	// Unforced says that a literal list or set is made when it is first needed, and never
+	// Unforced says that a literal list, set or function is made when it is first needed, and never
 	// earlier, as in Nix: for whoever prints values with what is not computed yet.
 	Unforced bool
 
@@ -115,6 +115,9 @@ type Evaluator struct {
 	height               int // see limitStack
 	maxForcing, maxCalls int
 }
+
+// Files returns the files that the evaluator was given.
+func (ev *Evaluator) Files() FS { return ev.opts.FS }
 
 // New returns an Evaluator.
 func New(opts Options) *Evaluator {

@@ -20,6 +20,7 @@ type lambdaNode struct {
 	ellipsis bool
 	body     node
 	leaf     bool // its env can be used again, see captures
+	late     bool // it is a thunk where it is not needed yet, see Options.Unforced
 	spare    *env // of a leaf
 }
 
@@ -46,8 +47,13 @@ type formal struct {
 	cache    attrCache
 }
 
-func (n *lambdaNode) eval(_ *Thread, e *env) Value  { return &Lambda{code: n, env: e} }
-func (n *lambdaNode) delay(_ *Thread, e *env) Value { return &Lambda{code: n, env: e} }
+func (n *lambdaNode) eval(_ *Thread, e *env) Value { return &Lambda{code: n, env: e} }
+func (n *lambdaNode) delay(_ *Thread, e *env) Value {
+	if n.late {
+		return n.later(n, e)
+	}
+	return &Lambda{code: n, env: e}
+}
 
 func (n *lambdaNode) describe() string {
 	if n.name == "" {

@@ -314,7 +314,7 @@ func (r *resolver) attrs(x *syntax.AttrSet, s *scope) node {
 }
 
 func (r *resolver) lambda(x *syntax.Lambda, s *scope) node {
-	n := &lambdaNode{at: at{place: x.Place}, argSlot: -1}
+	n := &lambdaNode{at: at{place: x.Place}, argSlot: -1, late: r.t.ev.opts.Unforced}
 	inner := &scope{up: s, names: map[string]int{}}
 	if x.Formals == nil {
 		for {
