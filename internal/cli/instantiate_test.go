@@ -63,6 +63,9 @@ var instantiateCases = []string{
 	"--eval --option restrict-eval true -E 'builtins.readFile /etc/passwd'", "--eval --option pure-eval true -E 'builtins.readFile /etc/passwd'",
 	"--eval -E '{ a = 1; }' -A 'a\"'", "--eval -E '{ a = 1; }' -A a.", "--eval -E '{ a = 1; }' -A .", "--eval -E '{ a = 1; }' -A '\"a\".'",
 	"--eval --strict -E 'builtins.findFile [ { path = ./lib; prefix = \"foo\"; } ] \"foo\"'", "--eval -E '(builtins.tryEval <nothere>).success'",
+	"--eval --strict -E 'derivation { name = \"a\"; builder = \"b\"; system = \"s\"; outputs = [ \"out\" \"dev\" ]; }'", "--eval -E 'derivation { name = \"a\"; builder = \"b\"; system = \"s\"; outputs = [ \"out\" \"dev\" ]; }'", "--eval -E 'derivation { name = \"a\"; builder = \"b\"; system = \"s\"; outputs = [ \"out\" \"dev\" ]; }' -A dev",
+	"--eval --strict -E 'let d = derivation { name = \"a\"; builder = \"b\"; system = \"s\"; outputs = [ \"out\" \"dev\" \"c\" ]; }; in [ d.c d.all d ]'",
+	"--eval --strict -E 'let x = { a = [ x 1 ]; }; in x.a'", "--eval --strict -E 'let x = [ 1 2 ]; y = [ 1 2 3 ]; f = z: z; in [ x (f x) x (f y) y [ x y ] { a = y; } ]'",
 	"--dry-run other.nix -A twice", "--dry-run other.nix -A functions", "--dry-run other.nix -A needs", "--dry-run other.nix -A odd", "--dry-run other.nix -A dev",
 }
 

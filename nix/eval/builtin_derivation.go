@@ -56,6 +56,8 @@ func derivation(t *Thread, args []Value) Value {
 		each[i] = &Thunk{}
 		all[i] = each[i]
 	}
+	list := Lazy(func(*Thread) Value { return NewList(all...) }) // one for all outputs: printing knows it again
+	var first Value
 	for i, out := range outputs {
 		b := NewAttrs(len(set.vals) + 6 + len(outputs))
 		for i, n := range set.shape.names {
@@ -67,11 +69,17 @@ func derivation(t *Thread, args []Value) Value {
 		for i, name := range outputs {
 			b.Set(name, each[i])
 		}
-		b.Set("all", NewList(all...)).Set("drvAttrs", set)
+		b.Set("all", list).Set("drvAttrs", set)
 		b.Set("type", Str("derivation")).Set("outputName", Str(out)).Set("drvPath", of("drvPath")).Set("outPath", of(out))
-		each[i].val = b.Done()
+		if i == 0 {
+			first = b.Done()
+			each[0].val = first
+			continue
+		}
+		other := b.Done()
+		*each[i] = *Lazy(func(*Thread) Value { return other }) // prints as <CODE> until something needs it
 	}
-	return each[0].val
+	return first
 }
 
 // A recipe is a derivation while its attributes are read.

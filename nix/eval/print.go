@@ -74,6 +74,12 @@ func (p *printer) value(v Value, depth int) {
 	case *Opaque:
 		p.out.WriteString("«" + v.Kind + "»")
 	case *List:
+		switch {
+		case len(v.elems) > 2:
+			cell = v
+		case depth == 0: // the value of an expression is a copy
+			cell = &List{}
+		}
 		p.collection(cell, "[", "]", len(v.elems), depth, func(i int) { p.value(v.elems[i], depth+1) })
 	case *Attrs:
 		p.collection(v, "{", "}", len(v.vals), depth, func(i int) {
@@ -85,7 +91,7 @@ func (p *printer) value(v Value, depth int) {
 }
 
 // collection prints n items between brackets. What was printed before is «repeated»: the same
-// set, and, as Nix copies lists, a list that the same thunk holds.
+// set or list; of one or two elements, which Nix copies, only a list that the same thunk holds.
 func (p *printer) collection(cell Value, open, end string, n, depth int, item func(i int)) {
 	if n == 0 {
 		p.out.WriteString(open + " " + end)
