@@ -58,7 +58,7 @@ var literals = []string{
 	`let in 1`, `let { body = 1; }`, `__curPos`, `a: a`, `{ }: 1`, `{ ... }: 1`, `{ a, b ? a, ... }@c: c`, `c@{ a }: a`, `_: 1`, `a-b'c: a-b'c`,
 	`{ "a b" = 1; "${"c"}" = 2; or = 3; }.or`, `{ a.b.c = 1; a.d = 2; a = { e = 3; }; }`, `rec { a.b = 1; c = a; }`, `{ inherit; }`, `let a = 1; in { inherit a; inherit ({ b = 2; }) b; }`,
 	"''\r\n    x\r\n    y\r\n  ''", "\"a\r\nb\rc\"", "# a comment\r1", "# a comment\n1", `/* a */ 1 /**/`, `1 |> (x: x + 1)`, `(x: x + 1) <| 1`, `- 1`, `!true`, `1 - 1`, `1-1`, `[ (1-1) ]`,
-	`builtins.unsafeGetAttrPos "a" { inherit ({ a = 1; }) a; }`, `let c = { ${builtins.toJSON c} = 1; a = 2; }; in c`, `builtins.replaceStrings [ "a" ] [ (throw "t") ] "b"`, `builtins.match "(x*)*" "xx"`, `builtins.fromJSON "9223372036854775808"`, `builtins.fromJSON ''"a\u0000b"''`, `let b-1 = 7; in b-1`, `true && false || true -> false`, `1 + 2 * 3 - 4 / 2 == 5`, `[ 1 ] ++ [ 2 ] ++ [ 3 ]`, `{ a = 1; } // { b = 2; } // { a = 3; }`, `!{ a = 1; } ? b`, `1 < 2 == true`,
+	`builtins.unsafeGetAttrPos "a" { inherit ({ a = 1; }) a; }`, `let c = { ${builtins.toJSON c} = 1; a = 2; }; in c`, `builtins.replaceStrings [ "a" ] [ (throw "t") ] "b"`, `builtins.match "(x*)*" "xx"`, `builtins.fromJSON "9223372036854775808"`, `builtins.fromJSON ''"a\u0000b"''`, `fromTOML ''a = "a\u0000b"''`, `let b-1 = 7; in b-1`, `true && false || true -> false`, `1 + 2 * 3 - 4 / 2 == 5`, `[ 1 ] ++ [ 2 ] ++ [ 3 ]`, `{ a = 1; } // { b = 2; } // { a = 3; }`, `!{ a = 1; } ? b`, `1 < 2 == true`,
 }
 
 // A coverageCase is an expression that stands in cells of the table.

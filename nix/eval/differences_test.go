@@ -48,6 +48,8 @@ var differences = []difference{
 		re(`^literals$`), re(`^-9223372036854775808$`), re(`the JSON number .* does not fit`)},
 	{"`fromJSON` rejects a text with a zero byte.", "As newer Nix; 2.8 ends the text there.",
 		re(`^literals$`), re(`^'a'$`), re(`zero byte`)},
+	{"`fromTOML` rejects a text with a zero byte, and so does the parser a string with one.", "As newer Nix; 2.8 ends the text there.",
+		re(`^literals$`), re(`^\{ 'a'='a'; \}`), re(`zero byte`)},
 	{"Nothing is built during the evaluation: for `pathExists` there is nothing in the output of a derivation.", "The definition of a container names programs that are installed later.",
 		re(`^pathExists$`), re(`is required to build`), re(`^false$`)},
 	{"A source cannot have a name that ends in `.drv`.", "Only files of derivations have such names.",
@@ -79,6 +81,7 @@ func (f foundDifferences) page(added []string) string {
 	for _, d := range differences {
 		b.WriteString("| " + strings.ReplaceAll(d.what, "|", `\|`) + " | " + d.why + " | `" + strings.ReplaceAll(f[d.what], "|", `\|`) + "` |\n")
 	}
-	b.WriteString("\nBuiltins of newer Nix, which 2.8 has not: `" + strings.Join(added, "`, `") + "`.\n")
+	b.WriteString("\nBuiltins of newer Nix, which 2.8 has not: `" + strings.Join(added, "`, `") + "`. " +
+		"Dates and times of `fromTOML` are an error in 2.8, and here and in newer Nix unless the feature `parse-toml-timestamps` is on.\n")
 	return b.String()
 }
