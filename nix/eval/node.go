@@ -463,7 +463,7 @@ func (n *attrsNode) withDynamic(t *Thread, set *Attrs, e *env) Value {
 			first, again = set.shape.posAt(i), true
 		}
 		if again {
-			t.Fail(d.place, "dynamic attribute '%s' already defined at %s", name, first)
+			t.Fail(d.place, "dynamic attribute '%s' already defined at %s", syntax.QuoteName(name), first)
 		}
 		seen[name] = d.place
 		b.add(name, d.val.delay(t, e), d.place)

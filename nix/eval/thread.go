@@ -353,7 +353,7 @@ func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
 		if !pos.IsValid() {
 			pos = code.place
 		}
-		t.raise(&Error{Pos: pos, Msg: code.describe() + " called with unexpected argument '" + name + "'",
+		t.raise(&Error{Pos: pos, Msg: code.describe() + " called with unexpected argument '" + syntax.QuoteName(name) + "'",
 			Hint: didYouMean(name, code.formalNames())})
 	}
 	for i := range code.formals {

@@ -197,23 +197,44 @@ rec {
       full = "${urlToName repo}${part (if rev == null then null else shortRev rev)}${part suffix}-source";
     }.${kind} or (throw "repoRevToName: the kind must be source, versioned or full, not ${kind}");
 
-  path = {
-    append = root: sub: root + "/${sub}";
-    hasStorePathPrefix = p:
-      if !isPath p then throw "lib.path.hasStorePathPrefix: the argument must be a path, not a ${builtins.typeOf p}"
-      else builtins.match "${lib.escapeRegex builtins.storeDir}/[^/]{32}-[^/]+(/.*)?|/[0-9a-z]{52}(/.*)?" (toString p) != null;
-    hasPrefix = prefix: p: toString prefix == "/" || p == prefix || lib.strings.hasPrefix "${toString prefix}/" (toString p);
-    removePrefix = prefix: p: path.subpath.normalise (lib.removePrefix "/" (lib.removePrefix (toString prefix) (toString p)));
-    splitRoot = p: { root = /.; subpath = path.removePrefix /. p; };
-    subpath = {
-      isValid = s: builtins.isString s && s != "" && !(lib.strings.hasPrefix "/" s) && !(builtins.elem ".." (lib.splitString "/" s));
-      join = parts: path.subpath.normalise (lib.concatStringsSep "/" parts);
-      normalise = s:
-        let parts = builtins.filter (p: p != "" && p != ".") (lib.splitString "/" s);
-        in "./" + (if parts == [ ] then "." else lib.concatStringsSep "/" parts);
-      components = s: builtins.filter (p: p != "" && p != ".") (lib.splitString "/" s);
+  # What is wrong with a subpath is said by the function that was given it.
+  path =
+    let
+      notPath = fn: what: p: "lib.path.${fn}: the ${what} must be a path, such as ./foo, not a ${builtins.typeOf p}";
+      wrong = s:
+        if !builtins.isString s then "is no string but a ${builtins.typeOf s}"
+        else if s == "" then "is empty: write ./. for the folder itself"
+        else if lib.strings.hasPrefix "/" s then "(${s}) begins with a slash, and must be relative"
+        else if builtins.elem ".." (lib.splitString "/" s) then "(${s}) has a part .., which may lead out of the folder"
+        else null;
+      parts = s: builtins.filter (p: p != "" && p != ".") (lib.splitString "/" s);
+      normal = parts: "./" + (if parts == [ ] then "." else lib.concatStringsSep "/" parts);
+      checked = fn: what: s: let why = wrong s; in if why == null then s else throw "lib.path.${fn}: the ${what} ${why}";
+      below = fn: prefix: p:
+        if !isPath prefix then throw (notPath fn "prefix" prefix)
+        else if !isPath p then throw (notPath fn "path" p)
+        else toString prefix == "/" || p == prefix || lib.strings.hasPrefix "${toString prefix}/" (toString p);
+      relative = p: normal (parts (toString p));
+    in
+    {
+      append = root: sub:
+        if !isPath root then throw (notPath "append" "first argument" root)
+        else root + ("/" + checked "append" "subpath" sub);
+      hasStorePathPrefix = p:
+        if !isPath p then throw "lib.path.hasStorePathPrefix: the argument must be a path, not a ${builtins.typeOf p}"
+        else builtins.match "${lib.escapeRegex builtins.storeDir}/[^/]{32}-[^/]+(/.*)?|/[0-9a-z]{52}(/.*)?" (toString p) != null;
+      hasPrefix = below "hasPrefix";
+      removePrefix = prefix: p:
+        if !below "removePrefix" prefix p then throw "lib.path.removePrefix: ${toString p} is not below ${toString prefix}"
+        else relative (/. + lib.removePrefix (toString prefix) (toString p));
+      splitRoot = p: if !isPath p then throw (notPath "splitRoot" "argument" p) else { root = /.; subpath = relative p; };
+      subpath = {
+        isValid = s: wrong s == null;
+        join = subs: normal (builtins.concatLists (lib.imap0 (i: s: parts (checked "subpath.join" "element ${toString i}" s)) subs));
+        normalise = s: normal (parts (checked "subpath.normalise" "argument" s));
+        components = s: parts (checked "subpath.components" "argument" s);
+      };
     };
-  };
   # A set of files is a predicate over paths as text, and the deepest folder that holds
   # all of them. Folders belong to it by what is in them.
   fileset = rec {

@@ -3,10 +3,32 @@
 let
   # Names and platforms are data that programs only pass on, so anything that
   # is asked for exists.
-  license = spdxId: free: { inherit spdxId free; shortName = spdxId; fullName = spdxId; deprecated = false; redistributable = free; };
+  license = shortName: spdxId: free: {
+    licenseType = "simple";
+    inherit shortName free;
+    fullName = if spdxId == null then shortName else spdxId;
+    deprecated = false;
+    redistributable = free;
+  } // lib.optionalAttrs (spdxId != null) { inherit spdxId; };
+
+  # A licence that is made of others is true of something if all its parts are; one with a
+  # choice, if one of them is. For who asks whether anything is required it is the other way.
+  judge = of: permissive: l:
+    if l.licenseType or "simple" == "simple" then of l
+    else
+      let some = l.licenseType == "compound" && (l.operator == "OR") == permissive; in
+      (if some then builtins.any else builtins.all) (judge of permissive) (l.licenses or [ l.license ] ++ lib.optional (l ? exception) l.exception);
+  asSPDX = l:
+    let part = p: if builtins.elem p.licenseType or "simple" [ "compound" "exception" ] then "(${asSPDX p})" else asSPDX p; in
+    {
+      simple = l.spdxId or "LicenseRef-nixos-${l.shortName}";
+      compound = lib.concatMapStringsSep " ${l.operator} " part l.licenses;
+      exception = "${part l.license} ${l.operator} ${part l.exception}";
+      plus = "${part l.license}${l.operator}";
+    }.${l.licenseType or "simple"};
 in
 rec {
-  licenses = builtins.mapAttrs (_: id: license id true)
+  licenses = builtins.mapAttrs (name: id: license name id true)
     {
       agpl3Only = "AGPL-3.0-only"; agpl3Plus = "AGPL-3.0-or-later"; asl20 = "Apache-2.0";
       bsd0 = "0BSD"; bsd2 = "BSD-2-Clause"; bsd3 = "BSD-3-Clause"; boost = "BSL-1.0";
@@ -16,10 +38,24 @@ rec {
       isc = "ISC"; lgpl21 = "LGPL-2.1"; lgpl21Plus = "LGPL-2.1-or-later"; lgpl3 = "LGPL-3.0";
       lgpl3Plus = "LGPL-3.0-or-later"; mit = "MIT"; mpl20 = "MPL-2.0"; ofl = "OFL-1.1";
       postgresql = "PostgreSQL"; psfl = "Python-2.0"; publicDomain = "LicenseRef-public-domain";
-      unlicense = "Unlicense"; wtfpl = "WTFPL"; zlib = "Zlib"; eupl12 = "EUPL-1.2"; artistic2 = "Artistic-2.0";
+      unlicense = "Unlicense"; wtfpl = "WTFPL"; zlib = "Zlib"; eupl11 = "EUPL-1.1"; eupl12 = "EUPL-1.2"; artistic2 = "Artistic-2.0";
+      llvm-exception = "LLVM-exception"; free = null;
     }
-  // builtins.mapAttrs (_: id: license id false) {
-    unfree = "unfree"; unfreeRedistributable = "unfree"; bsl11 = "BUSL-1.1"; sspl = "SSPL-1.0"; elastic20 = "Elastic-2.0";
+  // builtins.mapAttrs (name: id: license name id false) {
+    unfree = null; bsl11 = "BUSL-1.1"; sspl = "SSPL-1.0"; elastic20 = "Elastic-2.0";
+  }
+  // {
+    unfreeRedistributable = license "unfreeRedistributable" null false // { redistributable = true; };
+    AND = licenses: { licenseType = "compound"; operator = "AND"; inherit licenses; };
+    OR = licenses: { licenseType = "compound"; operator = "OR"; inherit licenses; };
+    WITH = license: exception: { licenseType = "exception"; operator = "WITH"; inherit license exception; };
+    PLUS = license: { licenseType = "plus"; operator = "+"; inherit license; };
+    evaluateProperty = judge;
+    evaluateNamedProperty = name: judge (l: l.${name});
+    isFree = judge (l: l.free) true;
+    isRedistributable = judge (l: l.redistributable) true;
+    containsLicenses = some: judge (l: builtins.elem l some) false;
+    toSPDX = asSPDX;
   };
   maintainers = prim.anybody or { };
   teams = prim.anybody or { };

@@ -1,5 +1,5 @@
 // Command upstream checks what others have written for services-flake and for nix2gpu, and
-// runs the tests of nixpkgs' lib, and counts what passes:
+// runs those tests of nixpkgs' lib that build nothing, and counts what passes:
 //
 //	go run ./scripts/upstream DIR
 //

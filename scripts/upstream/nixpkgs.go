@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"nix2gpu/nix/eval"
@@ -27,6 +26,7 @@ const instantiate = "nix-instantiate"
 const (
 	libVariable     = "UPSTREAM_LIB"     // the folder of the real library
 	programVariable = "UPSTREAM_PROGRAM" // nix2gpu
+	storeVariable   = "UPSTREAM_STORE"   // a folder that has what is printed of a store
 )
 
 // checkNixpkgs runs the tests that nixpkgs has for its library, in a copy of the folder
@@ -46,13 +46,27 @@ func checkNixpkgs(title, root, program string, out io.Writer) error {
 			_, err := fmt.Fprintf(out, "%s: %s, with %s: %d of %d pass\n%s", title, name, whose, passed, all, strings.Join(lines, ""))
 			return err
 		}
-		cases := filepath.Join(lib, "tests/misc.nix")
-		passed, all, lines, err := runTests(cases, lib, ours)
+		for _, name := range []string{"tests/misc.nix", "tests/systems.nix", "tests/fetchers.nix"} {
+			cases := filepath.Join(lib, name)
+			if _, err := os.Stat(cases); err != nil && name != "tests/misc.nix" {
+				continue // of another version
+			}
+			passed, all, lines, err := runTests(cases, lib, ours)
+			if err != nil {
+				return err
+			}
+			if err := say(name, passed, all, lines); err != nil {
+				return err
+			}
+		}
+		passed, all, lines, err := runSingles(root, lib, program, ours)
 		if err != nil {
 			return err
 		}
-		if err := say("tests/misc.nix", passed, all, lines); err != nil {
-			return err
+		if all > 0 {
+			if err := say("tests that end at the first failure", passed, all, lines); err != nil {
+				return err
+			}
 		}
 		if passed, all, lines, err = runScript(filepath.Join(lib, "tests/modules.sh"), lib, program, ours); err != nil {
 			return err
@@ -85,6 +99,9 @@ func (f ourFS) ReadFile(name string) ([]byte, error) {
 func newEvaluator(lib string, trace io.Writer, abortOnWarn bool) *eval.Evaluator {
 	var system *module.System
 	opts := eval.Options{FS: osfs.FS{}, Store: true, Getenv: os.Getenv, TraceTo: trace, AbortOnWarn: abortOnWarn}
+	if prefix, path, found := strings.Cut(os.Getenv("NIX_PATH"), "="); found { // as the scripts set it
+		opts.SearchPath = []eval.SearchEntry{{Prefix: prefix, Path: path}}
+	}
 	if lib != "" {
 		opts.FS = ourFS{lib: lib}
 		opts.Globals = map[string]eval.Value{ourLib: eval.Lazy(func(t *eval.Thread) eval.Value { return t.Force(system.Lib()) })}
@@ -100,7 +117,7 @@ func runTests(file, lib string, ours bool) (passed, all int, lines []string, err
 	defer cancel()
 	// The file has a library of its own, whose runTests is to return its argument.
 	const tests = `{ file, lib }: builtins.scopedImport {
-  import = path: if path == lib then import path // { runTests = tests: tests; } else import path;
+  import = path: if path == lib || path == dirOf lib then import path // { runTests = tests: tests; } else import path;
 } file`
 	replaced := ""
 	if ours {
@@ -153,41 +170,64 @@ func firstLine(text string) string {
 
 // runScript runs a script that calls nix-instantiate and counts.
 func runScript(script, lib, program string, ours bool) (passed, all int, lines []string, err error) {
-	program, err = filepath.Abs(program)
-	if err != nil {
-		return 0, 0, nil, err
-	}
-	temp, err := os.MkdirTemp("", "upstream-")
-	if err != nil {
-		return 0, 0, nil, err
-	}
-	defer os.RemoveAll(temp)
 	target := program
 	if ours {
 		if target, err = os.Executable(); err != nil {
 			return 0, 0, nil, err
 		}
 	}
-	if err := os.Symlink(target, filepath.Join(temp, instantiate)); err != nil {
+	output, err := calling(target, program, lib, "", "bash", script)
+	if err != nil && !hasFailed(err) {
 		return 0, 0, nil, err
+	}
+	passed, failed, lines := scriptResult(output)
+	if passed+failed == 0 {
+		return 0, 0, nil, fmt.Errorf("%s counts nothing: %s", script, output)
+	}
+	return passed, passed + failed, lines, nil
+}
+
+// hasFailed reports whether a command has ended by itself.
+func hasFailed(err error) bool {
+	_, failed := errors.AsType[*exec.ExitError](err)
+	return failed
+}
+
+// calling runs a command for which target is nix-instantiate, and returns what it prints. Our
+// library is in the place of that in the folder lib, if that is not "", and files of a store
+// come into a folder.
+func calling(target, program, lib, store string, args ...string) (string, error) {
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return "", err
+	}
+	if target, err = filepath.Abs(target); err != nil {
+		return "", err
+	}
+	temp, err := os.MkdirTemp("", "upstream-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Symlink(target, filepath.Join(temp, instantiate)); err != nil {
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	cmd := exec.CommandContext(ctx, "bash", script)
-	cmd.Env = append(os.Environ(), "PATH="+temp+":"+os.Getenv("PATH"), libVariable+"="+lib, programVariable+"="+program)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	if args[0] == instantiate {
+		cmd.Path, cmd.Err = filepath.Join(temp, instantiate), nil
+	}
+	cmd.Env = append(os.Environ(), "PATH="+temp+":"+os.Getenv("PATH"), libVariable+"="+lib, programVariable+"="+program, storeVariable+"="+store)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	err = cmd.Run()
-	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && (!failed || ctx.Err() != nil) {
-		return 0, 0, nil, err
+	if ctx.Err() != nil {
+		err = ctx.Err()
 	}
-	passed, failed, lines := scriptResult(output.String())
-	if passed+failed == 0 {
-		return 0, 0, nil, fmt.Errorf("%s counts nothing: %s", script, output.String())
-	}
-	return passed, passed + failed, lines, nil
+	return output.String(), err
 }
 
 // scriptResult reads what a script of nixpkgs prints: of each test that fails, how it was
@@ -223,66 +263,4 @@ func scriptResult(text string) (passed, failed int, lines []string) {
 		before = nil
 	}
 	return passed, failed, lines
-}
-
-// standIn is this program under the name nix-instantiate, for a test of modules: it prints a
-// value as our library gives it, and what nixpkgs' says if that fails, too. So the
-// script finds the words that it looks for, but only if ours is an error.
-func standIn(args []string, stdout, stderr io.Writer) int {
-	abort := false
-	var expr, selection string
-	for rest := args; len(rest) > 0; {
-		word := rest[0]
-		rest = rest[1:]
-		value := ""
-		if slices.Contains([]string{"-E", "-A", "--timeout", "--option"}, word) && len(rest) > 0 {
-			value, rest = rest[0], rest[1:]
-		}
-		switch {
-		case word == "-E":
-			expr = value
-		case word == "-A":
-			selection = value
-		case word == "--option" && len(rest) > 0:
-			abort = value == "abort-on-warn" && rest[0] == "true"
-			rest = rest[1:]
-		case !strings.HasPrefix(word, "-"):
-			expr = "import " + word // ./file
-		}
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return 1
-	}
-	ev := newEvaluator(os.Getenv(libVariable), stderr, abort)
-	text := ""
-	err = ev.Do(context.Background(), func(t *eval.Thread) {
-		text = t.ToJSON(t.EvalText("(test)", selected(expr, selection), dir, nil)).Text()
-	})
-	if err == nil {
-		fmt.Fprintln(stdout, text)
-		return 0
-	}
-	theirs := exec.Command(os.Getenv(programVariable), args...)
-	theirs.Args[0] = instantiate
-	said, theirErr := theirs.CombinedOutput()
-	if theirErr == nil {
-		said = []byte(err.Error() + "\n")
-	}
-	_, _ = stderr.Write(said)
-	return 1
-}
-
-// selected is an expression with a selection path, in which numbers are places in lists.
-func selected(expr, path string) string {
-	out := "(" + expr + ")"
-	for _, part := range regexp.MustCompile(`"[^"]*"|[^."]+`).FindAllString(path, -1) {
-		if n, err := strconv.Atoi(part); err == nil {
-			out = fmt.Sprintf("(builtins.elemAt %s %d)", out, n)
-		} else {
-			out += "." + part
-		}
-	}
-	return out
 }

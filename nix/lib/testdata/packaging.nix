@@ -39,4 +39,9 @@ in {
   kernel = with kernel; [ yes no module unset (option yes) (freeform "x") ((whenHelpers "5.4").whenAtLeast "5.0" 1) ((whenHelpers "5.4").whenOlder "5.4" 1) ((whenHelpers "5.4").whenBetween "5.0" "6.0" 1) ];
   sourceTypes = sourceTypes;
   devOutputs = chooseDevOutputs [ drv { outPath = "/x"; } ];
+  licences = with lib.licenses; let all = AND [ mit (OR [ free unfree ]) (WITH asl20 llvm-exception) (PLUS eupl11) ]; in [
+    (isFree all) (isFree (AND [ mit (OR [ unfree ]) ])) (isRedistributable all) (isRedistributable (OR [ unfree unfreeRedistributable ])) (toSPDX all) (toSPDX mit)
+    (evaluateProperty (x: x.deprecated) true all) (evaluateProperty (x: x.free) false all) (evaluateNamedProperty "free" false (OR [ mit unfree ])) (containsLicenses [ mit ] all) (containsLicenses [ isc ] all)
+    mit.shortName unfree.shortName (unfree ? spdxId) (getLicenseFromSpdxIdOr "mIt" null).shortName
+  ];
 }
