@@ -50,7 +50,7 @@ func (p *poller) run() {
 			pipe := p.pipes[uint64(uint32(e.Fd))|uint64(uint32(e.Pad))<<32]
 			p.mu.Unlock()
 			if pipe != nil { // else it was removed after it had told
-				pipe.wake()
+				pipe.wake(e.Events == unix.EPOLLHUP)
 			}
 		}
 	}

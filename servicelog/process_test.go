@@ -205,3 +205,45 @@ func TestRunThatHasNotBegun(t *testing.T) {
 	r.Started()
 	<-r.Done()
 }
+
+// A run whose process prints nothing any more ends without a reader, whoever sees it first;
+// a line without an end is delivered before.
+func TestOver(t *testing.T) {
+	dir := t.TempDir()
+	h, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := h.Source("web", "web", SourceOptions{})
+	r := openRun(t, s, Process{1, 0})
+	if r.Over() {
+		t.Error("a run is over that may print")
+	}
+	if _, err := r.Stdout.WriteString("no end"); err != nil {
+		t.Fatal(err)
+	}
+	r.Started()
+	<-r.Done()
+	if !r.Over() {
+		t.Error("a run that is done is not over")
+	}
+	for range 100 { // the poller is at it, too
+		r := openRun(t, s, Process{2, 1})
+		r.Started()
+		if !r.Over() {
+			t.Fatal("a run is not over that has printed nothing")
+		}
+	}
+	h.mu.Lock()
+	left := len(h.runs)
+	h.mu.Unlock()
+	if left != 0 {
+		t.Errorf("%d runs are kept", left)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := processes(t, dir, Query{}); got != "no end 1 0" {
+		t.Errorf("the log has %q", got)
+	}
+}

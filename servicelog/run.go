@@ -141,6 +141,16 @@ func (r *Run) Drain(ctx context.Context) error {
 	return nil
 }
 
+// Over reports whether both pipes have ended and all that came is where [Run.Drain] waits
+// for it to be. It never waits.
+func (r *Run) Over() bool {
+	over := true
+	for _, p := range r.pipes {
+		over = p.over() && over
+	}
+	return over
+}
+
 // Done returns a channel that is closed when both pipes have ended.
 func (r *Run) Done() <-chan struct{} {
 	done := make(chan struct{})
@@ -258,22 +268,55 @@ func (p *pipe) begin() {
 	told := p.told
 	p.mu.Unlock()
 	if told {
-		p.wake()
+		p.wake(false)
 	}
 }
 
 // wake starts the reader, unless it is at work: then it will look once more before it
-// ends, which it decides with mu.
-func (p *pipe) wake() {
+// ends, which it decides with mu. over says that the pipe has ended and is empty, which
+// most need no reader for.
+func (p *pipe) wake(over bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	switch {
 	case !p.begun:
 		p.told = true
-	case p.idle && !p.ended:
+	case !p.idle || p.ended:
+	case over && len(p.frame.held) == 0:
+		p.close()
+		p.mu.Unlock()
+		p.run.finish()
+		return
+	default:
 		p.idle = false
 		go p.read()
 	}
+	p.mu.Unlock()
+}
+
+// over reports whether the pipe has ended, with all of it delivered. One that has just
+// ended, empty, it closes: the poller may tell of that later than the process's end is
+// known.
+func (p *pipe) over() bool {
+	p.mu.Lock()
+	closes := !p.ended && p.begun && p.idle && len(p.frame.held) == 0 && p.poll() == unix.POLLHUP
+	if closes {
+		p.close()
+	}
+	ended := p.ended
+	p.mu.Unlock()
+	if closes {
+		p.run.finish()
+	}
+	return ended
+}
+
+// poll returns what the kernel says of the pipe: POLLIN, POLLHUP.
+func (p *pipe) poll() int16 {
+	fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(fds, 0); err != nil || n < 1 {
+		return 0
+	}
+	return fds[0].Revents
 }
 
 // abandon ends the pipe, even if others still write to it.
@@ -284,7 +327,7 @@ func (p *pipe) abandon() {
 		p.close()
 	}
 	p.mu.Unlock()
-	p.wake()
+	p.wake(false)
 }
 
 // close closes our end. The caller holds mu.
@@ -430,10 +473,7 @@ func (p *pipe) settled(target int64) bool {
 	case p.delivered < target || !p.idle:
 		return false
 	}
-	fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
-	hungUp := err == nil && n > 0 && fds[0].Revents&unix.POLLHUP != 0
-	return !hungUp // if it did, the reader is about to begin
+	return p.poll()&unix.POLLHUP == 0 // else the reader is about to begin
 }
 
 // waiting returns how many bytes are in the pipe.
