@@ -83,6 +83,7 @@ func (h *Host) disown(p *Process, pid int) {
 	delete(h.roots, pid)
 	delete(p.daemon.roots, pid)
 	h.journal.ended(pid)
+	h.journal.flush()
 	h.guard.ended(pid)
 }
 

@@ -127,6 +127,8 @@ type Host struct {
 	lent      map[int]uint64 // start times, by pid, of what Lend has made ours; nil: it was never called
 	closed    bool
 	abandoned map[int]uint64 // start times, by pid, of what was killed and is waited for no more
+	told      []*Process     // in this order, by Terminate; some are dead
+	due       []func()       // of AfterExit, to be called without the lock
 	named     map[int]uint64 // likewise, of what somebody was told that it can't be ended
 
 	after func(time.Duration) <-chan time.Time // time.After

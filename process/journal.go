@@ -86,8 +86,9 @@ type journal struct {
 	head  string
 	live  ledger
 	lines int
-	err   error // why the file is not complete now
-	done  bool  // the file is removed
+	late  []byte // of what has ended, to be written
+	err   error  // why the file is not complete now
+	done  bool   // the file is removed
 }
 
 // openJournal ends what the last owner of the file has left, and takes the file over.
@@ -269,7 +270,15 @@ func (j *journal) ended(pid int) {
 		j.rewrite()
 		return
 	}
-	j.write(fmt.Sprintf("- %d\n", pid))
+	j.late = append(j.late, fmt.Sprintf("- %d\n", pid)...)
+}
+
+// flush writes which processes have ended. Until then, what the file says of them does no
+// harm, unless their numbers are given to others that are started.
+func (j *journal) flush() {
+	if j != nil && len(j.late) > 0 {
+		j.write("")
+	}
 }
 
 // write appends a line. After a failure, which may have written half of one, it writes the
@@ -280,9 +289,11 @@ func (j *journal) write(line string) {
 	case j.err != nil:
 		j.rewrite()
 	default:
-		_, j.err = j.file.WriteString(line)
-		j.lines++
+		j.late = append(j.late, line...)
+		_, j.err = j.file.Write(j.late)
+		j.lines += bytes.Count(j.late, []byte{'\n'})
 	}
+	j.late = j.late[:0]
 }
 
 // CheckJournal returns why the journal is not complete now, after another try to write it;
@@ -306,6 +317,7 @@ func (j *journal) rewrite() {
 	for _, rec := range j.live {
 		b.WriteString(rec.line())
 	}
+	j.late = j.late[:0]
 	f, err := safefile.Rewrite(j.path, []byte(b.String()), 0o600)
 	if j.err = err; err != nil {
 		return

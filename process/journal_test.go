@@ -158,6 +158,7 @@ func TestJournalStaysSmall(t *testing.T) {
 		j.started(rec(pid))
 		j.ended(pid)
 	}
+	j.flush()
 	if got := lines(); got != 400+2*550 {
 		t.Errorf("%d lines with 400 that run, want all %d", got, 400+2*550)
 	}
@@ -171,6 +172,7 @@ func TestJournalStaysSmall(t *testing.T) {
 			t.Fatalf("%d lines with one that runs", got)
 		}
 	}
+	j.flush()
 	if got, err := entries(path); err != nil || got != fmt.Sprint(ledger{401: rec(401)}) {
 		t.Errorf("the journal has %s, %v, want the one that runs", got, err)
 	}
@@ -179,6 +181,7 @@ func TestJournalStaysSmall(t *testing.T) {
 		j.started(rec(pid))
 		j.ended(pid)
 	}
+	j.flush()
 	if got, err := entries(path); err != nil || got != fmt.Sprint(ledger{}) {
 		t.Errorf("the journal has %s, %v, want nothing", got, err)
 	}

@@ -67,16 +67,19 @@ func (p *Process) Unlimited() *Unlimited { return p.unbound }
 // Exited returns a channel that is closed when the program itself has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// AfterExit calls f in a goroutine of its own once the program itself has ended. Unlike
-// a goroutine that waits for that, it takes no stack meanwhile.
+// AfterExit calls f once the program itself has ended, and Done is closed if nothing of it
+// was left then. The reaper does that, so f must not wait. Unlike a goroutine that waits
+// for the end, it takes no stack meanwhile.
 func (p *Process) AfterExit(f func()) {
 	p.host.mu.Lock()
-	defer p.host.mu.Unlock()
-	if p.hasExited() {
-		go f()
-		return
+	ended := p.hasExited()
+	if !ended {
+		p.after = append(p.after, f)
 	}
-	p.after = append(p.after, f)
+	p.host.mu.Unlock()
+	if ended {
+		f()
+	}
 }
 
 // Done returns a channel that is closed when nothing of the process is left; for Mode
@@ -159,7 +162,7 @@ func (p *Process) signalGroup(sig project.Signal) error {
 
 // Terminate asks p to end. It sends sig, or StopSignal if sig is 0, and then CONT, since a
 // stopped process can't end, to the whole group, or with onlyMain to the program alone. It
-// does not wait: see Done. A descendant that ignores the signal stays until Kill, even
+// does not wait: see Done; nor do looks at /proc, of files that the kernel has at hand. A descendant that ignores the signal stays until Kill, even
 // after the program itself has ended.
 func (p *Process) Terminate(sig project.Signal, onlyMain bool) error {
 	if sig == 0 {
@@ -174,7 +177,10 @@ func (p *Process) Terminate(sig project.Signal, onlyMain bool) error {
 	p.host.remember(p)
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
-	p.told = true
+	if !p.told {
+		p.told = true
+		p.host.told = append(p.host.told, p)
+	}
 	if err := p.signalGroup(sig); err != nil {
 		return err
 	}

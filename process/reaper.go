@@ -32,10 +32,22 @@ func (h *Host) again() {
 	}
 }
 
-// reap handles all children that have died: one SIGCHLD may stand for several.
+// reap handles all children that have died: one SIGCHLD may stand for several. Then it
+// calls what was to be called after that.
 func (h *Host) reap() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.reapAll()
+	due := h.due
+	h.due = nil
+	h.mu.Unlock()
+	for _, f := range due {
+		f()
+	}
+}
+
+// reapAll is reap without what comes after. Called with the lock.
+func (h *Host) reapAll() {
+	defer h.journal.flush()
 	// It may be a service that has died before Start could note its pid.
 	h.passed = h.passed || h.forking > 0
 	for h.held == 0 && h.launching == 0 {
@@ -44,7 +56,7 @@ func (h *Host) reap() {
 			return
 		}
 		if p := h.procs[pid]; p != nil {
-			h.leaderExited(p, exit)
+			h.leadersExited(p, exit)
 			continue
 		}
 		if h.forking > 0 {
@@ -67,7 +79,7 @@ func (h *Host) reapAround() {
 			continue
 		}
 		if _, exit, ok := peek(unix.P_PID, pid); ok {
-			h.leaderExited(p, exit)
+			h.leaderExited(p, exit, h.noOrphans())
 		}
 	}
 	for _, pid := range h.orphans() {
@@ -189,18 +201,46 @@ func beyondOurs(most int64) int64 {
 	return most
 }
 
+// leadersExited is leaderExited for p and for those that were told to end and have died by
+// now: what they have left is seen by one look. Called with the lock.
+func (h *Host) leadersExited(p *Process, exit project.Exit) {
+	dead, exits := []*Process{p}, []project.Exit{exit}
+	rest, alive := h.told[:0], 0
+	for i, q := range h.told {
+		if alive == 2 || len(dead) == 64 {
+			rest = append(rest, h.told[i:]...)
+			break
+		}
+		if q == p || q.released() || q.hasExited() {
+			continue
+		}
+		if _, exit, ok := peek(unix.P_PID, q.pid); ok {
+			dead, exits = append(dead, q), append(exits, exit)
+			continue
+		}
+		rest = append(rest, q)
+		alive++ // they die nearly in this order
+	}
+	clear(h.told[len(rest):])
+	h.told = rest
+	if len(rest) == 0 {
+		h.told = nil
+	}
+	nothing := h.noOrphans()
+	for i, q := range dead {
+		h.leaderExited(q, exits[i], nothing)
+	}
+}
+
 // leaderExited notes that the leader of p has ended, and begins to end what it has left.
-// Called with the lock.
-func (h *Host) leaderExited(p *Process, exit project.Exit) {
+// nothing is what noOrphans has returned since. Called with the lock.
+func (h *Host) leaderExited(p *Process, exit project.Exit, nothing bool) {
 	exit.Ran = project.Duration(exit.At.Sub(p.started))
 	p.byUs = p.killed
 	exit.OOM, p.oomKilled = h.settleOOM(p, exit.Signal == project.SIGKILL && !p.killed)
 	p.exit = exit
 	close(p.exited)
-	for _, f := range p.after {
-		go f()
-	}
-	p.after = nil
+	h.due, p.after = append(h.due, p.after...), nil
 	h.held++
 	if p.spec.Mode == Daemon {
 		h.launching--
@@ -210,7 +250,7 @@ func (h *Host) leaderExited(p *Process, exit project.Exit) {
 		go h.attend(p)
 		return
 	}
-	if p.spec.Mode == OnlyMain || h.leftNothing(p) {
+	if p.spec.Mode == OnlyMain || nothing && p.cgroup.empty() {
 		h.release(p)
 		return
 	}
@@ -218,9 +258,12 @@ func (h *Host) leaderExited(p *Process, exit project.Exit) {
 }
 
 // leftNothing is a cheap way to see that p, whose leader is dead, has no living
-// descendants: they would be orphans of ours, or below one. If in doubt, it returns
-// false. Called with the lock.
-func (h *Host) leftNothing(p *Process) bool {
+// descendants. If in doubt, it returns false. Called with the lock.
+func (h *Host) leftNothing(p *Process) bool { return h.noOrphans() && p.cgroup.empty() }
+
+// noOrphans reports whether no leader that is dead has living descendants: they would be
+// orphans of ours, or below one. If in doubt, it returns false. Called with the lock.
+func (h *Host) noOrphans() bool {
 	if !h.subreaper {
 		return false
 	}
@@ -236,7 +279,7 @@ func (h *Host) leftNothing(p *Process) bool {
 			return false
 		}
 	}
-	return p.cgroup.empty()
+	return true
 }
 
 // release reaps the leader of p. Its number may then be given to another process. Called

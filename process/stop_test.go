@@ -431,3 +431,80 @@ func TestLeftoversAreTold(t *testing.T) {
 		})
 	}
 }
+
+// Of those that are told to end together, and die together, each is ended with what it has
+// left, and the others wait for none of it.
+func TestManyEndTogether(t *testing.T) {
+	h := newHost(t, process.Options{})
+	const many = 40
+	type one struct {
+		*process.Process
+		left  []int
+		after chan struct{}
+	}
+	var all []one
+	for i := range many {
+		p := one{after: make(chan struct{})}
+		switch i {
+		case 7:
+			p.Process, p.left = printing(t, h, shell(stubborn+`exec sleep 1000`), 1)
+		case 20:
+			p.Process, p.left = printing(t, h, shell(`trap "" TERM; echo $$; while :; do sleep 1000; done`), 1)
+		default:
+			p.Process = start(t, h, shell(`exec sleep 1000`))
+		}
+		p.AfterExit(func() { close(p.after) })
+		all = append(all, p)
+	}
+	for _, p := range all {
+		if err := p.Terminate(0, false); err != nil {
+			t.Error(err)
+		}
+	}
+	for i, p := range all {
+		if p.left == nil {
+			await(t, fmt.Sprintf("the end of %d", i), p.Done())
+			await(t, fmt.Sprintf("what follows the end of %d", i), p.after)
+		}
+	}
+	for i, p := range all {
+		if p.left == nil {
+			continue
+		}
+		if !alive(p.left[0]) {
+			t.Errorf("what %d has left did not wait for a kill", i)
+		}
+		p.Kill()
+		await(t, fmt.Sprintf("the end of %d", i), p.Done())
+		if alive(p.left[0]) {
+			t.Errorf("what %d has left is alive", i)
+		}
+	}
+}
+
+func TestAfterExitFindsTheEndDone(t *testing.T) {
+	h := newHost(t, process.Options{})
+	for _, late := range []bool{false, true} {
+		p := start(t, h, shell(`exec sleep 1000`))
+		after := make(chan bool, 1)
+		look := func() {
+			select {
+			case <-p.Done():
+				after <- true
+			default:
+				after <- false
+			}
+		}
+		if !late {
+			p.AfterExit(look)
+		}
+		p.Kill()
+		await(t, "the end", p.Done())
+		if late {
+			p.AfterExit(look)
+		}
+		if !<-after {
+			t.Errorf("late=%t: AfterExit was early", late)
+		}
+	}
+}

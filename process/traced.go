@@ -27,12 +27,13 @@ func (h *Host) mourn(p *Process) {
 		h.mu.Lock()
 		if !p.hasExited() && deadAsAWhole(p.pid) {
 			if _, exit, ours := peek(unix.P_PID, p.pid); ours {
-				h.leaderExited(p, exit)
+				h.leaderExited(p, exit, h.noOrphans())
 			} else {
 				exit = project.KilledBy(project.SIGKILL)
 				exit.At = time.Now()
-				h.leaderExited(p, exit)
+				h.leaderExited(p, exit, h.noOrphans())
 			}
+			h.again() // for what is due now
 		}
 		h.mu.Unlock()
 	}

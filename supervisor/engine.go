@@ -96,11 +96,15 @@ type Engine struct {
 	zone     func(name string) (*time.Location, error)
 }
 
+// factsQueued is how many facts wait for the engine before those who report them do. When
+// many services end at a time, each would wake the engine otherwise.
+const factsQueued = 64
+
 // New prepares an engine. It starts nothing.
 func New(p project.Valid, opts Options) *Engine {
 	opts.setDefaults()
 	e := &Engine{
-		facts:    make(chan Fact),
+		facts:    make(chan Fact, factsQueued),
 		requests: make(chan func(*core)),
 		done:     make(chan struct{}),
 		zone:     opts.Zone,
@@ -124,13 +128,18 @@ func (e *Engine) Run(ctx context.Context) Result {
 	cancelled := ctx.Done()
 	for !e.core.ended() {
 		select {
-		case f := <-e.facts:
+		case f := <-e.facts: // before requests, whose answers are of all that was reported
 			e.core.fact(f)
-		case r := <-e.requests:
-			r(e.core)
-		case <-cancelled:
-			cancelled = nil
-			e.core.downAsked()
+		default:
+			select {
+			case f := <-e.facts:
+				e.core.fact(f)
+			case r := <-e.requests:
+				r(e.core)
+			case <-cancelled:
+				cancelled = nil
+				e.core.downAsked()
+			}
 		}
 		e.core.settle()
 	}

@@ -29,9 +29,40 @@ func (x *execution) live() {
 		p.Kill()
 	}
 	p.AfterExit(func() {
-		x.await(p, log)
-		x.finish(x.exit(p, log))
+		if x.isOver(p, log) {
+			x.finish(x.exit(p, log))
+			return
+		}
+		go func() {
+			x.await(p, log)
+			x.finish(x.exit(p, log))
+		}()
 	})
+}
+
+// isOver reports whether there is nothing to wait for at the end of a run, as at that of
+// most: then the reaper ends it, which may not wait.
+func (x *execution) isOver(p *process.Process, log *servicelog.Run) bool {
+	select {
+	case <-p.Done():
+	default:
+		return false
+	}
+	switch exit := p.Exit(); {
+	case x.Process.Daemon != nil || x.terminal != nil || len(x.closes) > 1: // one gives back the descriptors
+		return false
+	case exit.Success():
+	case x.told.Load() || p.Killed():
+		if len(x.Service.Ports) > 0 { // perhaps somebody else has one: see exit
+			return false
+		}
+	default: // reasons are looked for
+		return false
+	}
+	x.m.mu.Lock()
+	asking := x.asking
+	x.m.mu.Unlock()
+	return asking == nil && log.Over()
 }
 
 // finish is the end of a run.

@@ -84,6 +84,9 @@ type machine struct {
 	runs   map[RunID]*execution
 	warned map[project.ID]bool // processes of which it was announced that a limit is not enforced
 
+	signals    []groupSignal // to be sent
+	signalling int           // how many goroutines do so
+
 	memory gpuMemory
 	tracer tracer
 }
@@ -207,7 +210,35 @@ func (m *machine) Signal(id RunID, signal project.Signal, group bool) {
 		_ = x.proc.Signal(signal) // it may have ended just now
 		return
 	}
-	go x.proc.Terminate(signal, false) // it reads /proc, for those that have left the group
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.signals = append(m.signals, groupSignal{x.proc, signal})
+	if m.signalling < 2 { // as many as nearly any machine does at a time
+		m.signalling++
+		go m.signalGroups()
+	}
+}
+
+// A groupSignal is a signal for a process and its descendants.
+type groupSignal struct {
+	to     *process.Process
+	signal project.Signal
+}
+
+// signalGroups sends signals until there are none. It is not the engine that does so, since
+// /proc is read for descendants that have left their group.
+func (m *machine) signalGroups() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.signals) > 0 {
+		next := m.signals[0]
+		m.signals = m.signals[1:]
+		m.mu.Unlock()
+		_ = next.to.Terminate(next.signal, false) // it may have ended just now
+		m.mu.Lock()
+	}
+	m.signals = nil
+	m.signalling--
 }
 
 func (m *machine) Probe(id RunID) {
