@@ -68,7 +68,7 @@ func (h *pkgSet) makePkgs(t *eval.Thread) eval.Value {
 	}
 	set := all.Done().Update(built)
 	return set.WithMissing(func(t *eval.Thread, name string, pos syntax.Pos) eval.Value {
-		return h.missing("", name, pos)
+		return h.missing(t, "", name, pos)
 	})
 }
 
@@ -82,7 +82,7 @@ func (h *pkgSet) attr(attr string) eval.Value {
 
 // missing returns the value of an attribute that the table does not have. It is taken
 // for a package of that name, and noted for a warning.
-func (h *pkgSet) missing(set, name string, pos syntax.Pos) eval.Value {
+func (h *pkgSet) missing(t *eval.Thread, set, name string, pos syntax.Pos) eval.Value {
 	attr := name
 	if set != "" {
 		attr = set + "." + name
@@ -95,6 +95,11 @@ func (h *pkgSet) missing(set, name string, pos syntax.Pos) eval.Value {
 	}
 	if _, strange := packages.Strange(attr); strange || !packages.Lookup(attr).Known {
 		if _, seen := h.unknown[attr]; !seen {
+			if module.InLib(pos) { // as in mkPackageOption: say who asked for it
+				if users := t.PosWhere(func(p syntax.Pos) bool { return !module.InLib(p) }); users.IsValid() {
+					pos = users
+				}
+			}
 			h.unknown[attr] = pos
 		}
 	}
@@ -109,8 +114,8 @@ func (h *pkgSet) set(attr string) eval.Value {
 		version = strings.ReplaceAll(version, "_", ".")
 		b.Set("cudaMajorMinorVersion", eval.Str(version)).Set("cudaVersion", eval.Str(version))
 	}
-	return b.Done().WithMissing(func(_ *eval.Thread, name string, pos syntax.Pos) eval.Value {
-		return h.missing(attr, name, pos)
+	return b.Done().WithMissing(func(t *eval.Thread, name string, pos syntax.Pos) eval.Value {
+		return h.missing(t, attr, name, pos)
 	})
 }
 
@@ -205,7 +210,7 @@ func (h *pkgSet) member(t *eval.Thread, attr, name string, pos syntax.Pos) eval.
 		t.Fail(pos, "not supported: pkgs.%s.services is a module that nixpkgs keeps with the package; copy it beside the definition and import the file", attr)
 	}
 	delete(h.unknown, attr)
-	return h.missing(attr, name, pos)
+	return h.missing(t, attr, name, pos)
 }
 
 // primitives returns the functions that pkgs.nix is written with.

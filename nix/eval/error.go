@@ -190,6 +190,19 @@ func (t *Thread) RaiseAs(kind ErrorKind, pos syntax.Pos, msg string, cause error
 	t.raise(&Error{Pos: pos, Msg: msg, Kind: kind, cause: cause})
 }
 
+// PosWhere returns the innermost position on the way to what is evaluated now that is as
+// wanted, of those that are near enough to be in a trace; none if there is none.
+func (t *Thread) PosWhere(wanted func(syntax.Pos) bool) syntax.Pos {
+	for i := len(t.frames) - 1; i >= 0 && i >= len(t.frames)-maxTrace; i-- {
+		if site := t.frames[i].site; site != nil {
+			if pos := site.pos(); pos.IsValid() && wanted(pos) {
+				return pos
+			}
+		}
+	}
+	return syntax.Pos{}
+}
+
 // Pos returns the position of the call of the running builtin. In a value that Go code
 // computes lazily, it is where the program asked for the value.
 func (t *Thread) Pos() syntax.Pos {

@@ -221,7 +221,7 @@ func asErrors(err error) Errors {
 	e := &Error{Pos: ev.Pos, Msg: ev.Msg, Hint: ev.Hint, Cause: ev}
 	// A position in the library, or none, helps nobody; the call that led there does.
 	for _, f := range ev.Trace {
-		if e.Pos.IsValid() && !strings.HasPrefix(e.Pos.File(), libPrefix) {
+		if e.Pos.IsValid() && !InLib(e.Pos) {
 			break
 		}
 		if f.Pos.IsValid() {

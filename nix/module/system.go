@@ -3,6 +3,7 @@ package module
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"nix2gpu/nix/eval"
 	"nix2gpu/nix/lib"
@@ -37,6 +38,13 @@ func (s *System) Lib() eval.Value { return s.lib }
 
 // libPrefix begins the names of the library's texts in messages.
 const libPrefix = "<lib/"
+
+// InLib reports whether a position is in a text that is part of this program, such as
+// <lib/lists.nix>: users did not write it.
+func InLib(pos syntax.Pos) bool {
+	file := pos.File()
+	return strings.HasPrefix(file, "<") && strings.HasSuffix(file, ".nix>")
+}
 
 // loadLib puts the library together from its texts.
 func (s *System) loadLib(t *eval.Thread) eval.Value {
