@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -213,14 +214,13 @@ func compareVersions(a, b string) int {
 }
 
 func versionPartLess(x, y string) bool {
-	xNumber, yNumber := x != "" && isDigit(x[0]), y != "" && isDigit(y[0])
+	// As in Nix, what does not fit 32 bits is no number.
+	xValue, xErr := strconv.ParseInt(x, 10, 32)
+	yValue, yErr := strconv.ParseInt(y, 10, 32)
+	xNumber, yNumber := xErr == nil, yErr == nil
 	switch {
 	case xNumber && yNumber:
-		x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
-		if len(x) != len(y) {
-			return len(x) < len(y)
-		}
-		return x < y
+		return xValue < yValue
 	case x == "" && yNumber:
 		return true
 	case x == "pre" && y != "pre":

@@ -26,7 +26,7 @@ type negNode struct {
 func (n *negNode) eval(t *Thread, e *env) Value {
 	v := t.value(n.x, e)
 	if f, ok := v.(Float); ok {
-		return -f
+		return 0 - f // -0.0 is 0.0, as in Nix
 	}
 	return t.arithmetic(n.place, syntax.OpSub, Int(0), v)
 }
@@ -72,19 +72,16 @@ func (n *equalNode) eval(t *Thread, e *env) Value {
 }
 func (n *equalNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
 
-// lessNode is x < y and, with the operands swapped or the result negated, the
-// other comparisons.
+// lessNode is x < y and, with the result negated, y <= x. As in Nix the right side of > and <=
+// is computed first: the resolver swaps them.
 type lessNode struct {
 	at
-	swap, not bool
-	x, y      node
+	not  bool
+	x, y node
 }
 
 func (n *lessNode) eval(t *Thread, e *env) Value {
 	x, y := t.value(n.x, e), t.value(n.y, e)
-	if n.swap {
-		x, y = y, x
-	}
 	if a, ok := x.(Int); ok {
 		if b, ok := y.(Int); ok {
 			return Bool((a < b) != n.not)

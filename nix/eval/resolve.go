@@ -433,12 +433,12 @@ func (r *resolver) unary(x *syntax.Unary, s *scope) node {
 	if x.Op == syntax.OpNot {
 		return &notNode{at{place: x.Place}, operand}
 	}
-	if c, ok := operand.(constNode); ok { // a negative number is a literal, too
+	if c, ok := operand.(constNode); ok && !r.t.ev.opts.Unforced { // a negative number is a literal, too
 		switch v := c.val.(type) {
 		case Int:
 			return constNode{c.place, MakeInt(-int64(v))}
 		case Float:
-			return constNode{c.place, -v}
+			return constNode{c.place, 0 - v}
 		}
 	}
 	return &negNode{at{place: x.Place}, operand}
@@ -452,13 +452,13 @@ func (r *resolver) binary(b *syntax.Binary, s *scope) node {
 	case syntax.OpEq, syntax.OpNeq:
 		return &equalNode{here, b.Op == syntax.OpNeq, x, y}
 	case syntax.OpLess:
-		return &lessNode{here, false, false, x, y}
+		return &lessNode{here, false, x, y}
 	case syntax.OpLessEq: // not y < x
-		return &lessNode{here, true, true, x, y}
+		return &lessNode{here, true, y, x}
 	case syntax.OpMore: // y < x
-		return &lessNode{here, true, false, x, y}
+		return &lessNode{here, false, y, x}
 	case syntax.OpMoreEq: // not x < y
-		return &lessNode{here, false, true, x, y}
+		return &lessNode{here, true, x, y}
 	case syntax.OpUpdate:
 		return &updateNode{at: here, x: x, y: y}
 	case syntax.OpConcat:
