@@ -116,8 +116,7 @@ func Run(ctx context.Context, opts Options, j *Job) (code int, err error) {
 		opts.Up()
 	}
 	result := s.run(ctx)
-	s.keeping.Wait()
-	s.keepStartups()
+	s.keeping.Go(s.keepStartups)
 	if opts.Heard != nil {
 		opts.Heard()
 	}
@@ -156,6 +155,7 @@ func (s *session) lock() error {
 		return err
 	}
 	s.onClose(log.Close)
+	s.onClose(func() error { s.keeping.Wait(); return nil }) // after all else, and before the next session may begin
 	s.log = slog.New(slog.NewTextHandler(log, nil))
 	s.watch.add("", lock.Check)
 	s.watch.add("the supervisor's log cannot be written", log.Check)
