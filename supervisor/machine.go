@@ -71,7 +71,9 @@ func (m Machine) World(report func(Fact)) World {
 	if m.Files == nil {
 		m.Files = process.NewFiles(process.FileLimit(), filesPatience)
 	}
-	return &machine{Machine: m, report: report, runs: make(map[RunID]*execution), warned: make(map[project.ID]bool), tracer: newTracer()}
+	w := &machine{Machine: m, report: report, runs: make(map[RunID]*execution), warned: make(map[project.ID]bool), tracer: newTracer()}
+	w.starts.mu = &w.mu
+	return w
 }
 
 // machine is the World of one engine. The engine's goroutine calls its methods. What takes
@@ -84,6 +86,7 @@ type machine struct {
 	runs   map[RunID]*execution
 	warned map[project.ID]bool // processes of which it was announced that a limit is not enforced
 
+	starts     starts
 	signals    []groupSignal // to be sent
 	signalling int           // how many goroutines do so
 
@@ -149,8 +152,8 @@ func (m *machine) Spawn(r Run) {
 	x.over, x.end = context.WithCancel(context.Background())
 	m.mu.Lock()
 	m.runs[r.ID] = x
+	m.starts.add(x)
 	m.mu.Unlock()
-	go x.live()
 }
 
 // running returns a run whose program was started.
