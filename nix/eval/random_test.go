@@ -45,7 +45,7 @@ func TestRandomAgainstNix(t *testing.T) {
 // differ reports whether two verdicts differ in a way that is not meant.
 func differ(line string, ours, theirs verdict) bool {
 	if strings.Contains(line, "toJSON") { // of 2.0 Nix 2.8 makes 2, see differences
-		whole := re(`~?(\d)\.0+\b`)
+		whole := re(`~?(\d+)\.0+\b`)
 		if whole.ReplaceAllString(ours.value, "$1") == whole.ReplaceAllString(theirs.value, "$1") {
 			return false
 		}

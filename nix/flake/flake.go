@@ -125,6 +125,9 @@ func (l *loader) flake(t *eval.Thread, v eval.Value, at place, overrides map[str
 			for name, v := range f.Inputs {
 				args.Set(name, v)
 			}
+			if fn := t.Force(outputs); !eval.IsFunction(fn) {
+				t.Fail(set.Pos("outputs"), "the outputs of %s must be a function of its inputs, such as { self, ... }: { }, and are %s", file, eval.WithArticle(fn))
+			}
 			result = t.Attrs(t.Call(outputs, args.Done()))
 		}
 		return result.Update(source).Update(eval.NewAttrs(5).
@@ -171,9 +174,14 @@ func readSpecs(t *eval.Thread, v eval.Value, dir string) map[string]spec {
 			key, v, at := given.At(j)
 			switch key {
 			case "url":
-				s.url, s.pos = t.ToString(v).Text(), at
-				if p, ok := t.Force(v).(eval.Path); ok {
-					s.url = urlOf(string(p), dir)
+				s.pos = at
+				switch v := t.Force(v).(type) {
+				case *eval.String:
+					s.url = v.Text()
+				case eval.Path:
+					s.url = urlOf(string(v), dir)
+				default:
+					t.Fail(at, "the url of input %q must be a reference to a flake, such as \"path:./…\" or \"github:owner/repo\", and is %s", name, eval.WithArticle(v))
 				}
 			case "follows":
 				s.follows = steps(t.Text(v))

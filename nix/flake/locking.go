@@ -47,6 +47,12 @@ func Lock(t *eval.Thread, dir string, opts LockOptions) *Locking {
 	k := &locker{opts: opts, overrides: map[string]override{}, out: &Locking{Old: old.file}}
 	root := &pin{inputs: map[string]link{}}
 	k.inputs(t, k.read(t, dir), root, nil, old, dir, 0)
+	for _, f := range k.follows {
+		if !k.isThere(root, f.follows, maxDepth) {
+			t.Fail(f.pos, "input %q follows %q, which is not an input; name one of the inputs that flake.nix has, or one of theirs as INPUT/NAME",
+				strings.Join(f.at, "/"), strings.Join(f.follows, "/"))
+		}
+	}
 	k.out.File = dump(root)
 	slices.Sort(k.out.BuiltIn)
 	return k.out
@@ -130,7 +136,34 @@ type override struct {
 type locker struct {
 	opts      LockOptions
 	overrides map[string]override // by path
+	follows   []following         // those that flakes on this machine declare
 	out       *Locking
+}
+
+// A following is an input that stands for another one.
+type following struct {
+	at, follows []string // paths of inputs from the root
+	pos         syntax.Pos
+}
+
+// isThere reports whether a path of inputs leads to one. Through an input that is built in it
+// may lead anywhere.
+func (k *locker) isThere(root *pin, input []string, steps int) bool {
+	at := root
+	for i, name := range input {
+		l, ok := at.inputs[name]
+		switch {
+		case !ok:
+			return slices.Contains(k.out.BuiltIn, strings.Join(input[:i+1], "/"))
+		case l.to != nil:
+			at = l.to
+		case steps == 0:
+			return true // a circle, which is an error where it is evaluated
+		default:
+			return k.isThere(root, slices.Concat(l.follows, input[i+1:]), steps-1)
+		}
+	}
+	return true
 }
 
 // read returns the inputs of the flake in a folder.
@@ -139,6 +172,11 @@ func (k *locker) read(t *eval.Thread, dir string) map[string]spec {
 	set, ok := t.Force(t.EvalFile(file, nil)).(*eval.Attrs)
 	if !ok {
 		t.Throw("%s must be a set with outputs", file)
+	}
+	for i := range set.Len() {
+		if name, _, pos := set.At(i); !slices.Contains([]string{"description", "inputs", "outputs", "nixConfig"}, name) {
+			t.Fail(pos, "a flake has no attribute %q; there are description, inputs, outputs and nixConfig", name)
+		}
 	}
 	return inputsOf(t, set, dir)
 }
@@ -174,6 +212,7 @@ func (k *locker) inputs(t *eval.Thread, specs map[string]spec, into *pin, prefix
 		o.noFlake = specs[name].noFlake // which an override does not change
 		if o.follows != nil {
 			into.inputs[name] = link{follows: slices.Concat(o.by, o.follows)}
+			k.follows = append(k.follows, following{at, into.inputs[name].follows, o.pos})
 			continue
 		}
 		if to := k.input(t, o, at, name, old, depth, true); to != nil {

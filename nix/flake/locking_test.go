@@ -389,3 +389,29 @@ func TestInputsOfTheStore(t *testing.T) {
 		t.Errorf("x = %q, %v, want %q", got, err, want)
 	}
 }
+
+// What is wrong with inputs is said where it is written.
+func TestLockRefuses(t *testing.T) {
+	const leaf = `{ outputs = _: { }; }`
+	for name, c := range map[string]struct{ root, err string }{
+		"nothing":               {`{ inputs.a.url = "path:./a"; inputs.b.follows = "a"; outputs = _: { }; }`, ""},
+		"one that is built in":  {`{ inputs.a.url = "path:./a"; inputs.a.inputs.c.follows = "nixpkgs"; inputs.b.follows = "nixpkgs/x"; outputs = { nixpkgs, ... }: { }; }`, ""},
+		"an unknown one":        {`{ inputs.a.url = "path:./a"; inputs.b.follows = "c"; outputs = _: { }; }`, `flake.nix:1:37: input "b" follows "c", which is not an input`},
+		"an unknown one of one": {`{ inputs.a.url = "path:./a"; inputs.b.follows = "a/c"; outputs = _: { }; }`, `input "b" follows "a/c", which is not an input`},
+		"an override":           {`{ inputs.d.url = "path:./d"; inputs.d.inputs.e.follows = "zz"; outputs = _: { }; }`, `input "d/e" follows "zz", which is not an input`},
+		"a circle":              {`{ inputs.a.follows = "b"; inputs.b.follows = "a"; outputs = _: { }; }`, ""},
+		"an attribute":          {`{ input.a.url = "path:./a"; outputs = _: { }; }`, `flake.nix:1:3: a flake has no attribute "input"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := memory{fstest.MapFS{
+				"f/flake.nix":   {Data: []byte(c.root)},
+				"f/a/flake.nix": {Data: []byte(leaf)},
+				"f/d/flake.nix": {Data: []byte(`{ inputs.e.url = "path:../a"; outputs = _: { }; }`)},
+			}}
+			_, err := lock(t, "/f", flake.LockOptions{FS: files, BuiltIn: func(name string) bool { return name == "nixpkgs" }})
+			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("got %v, want %q", err, c.err)
+			}
+		})
+	}
+}
