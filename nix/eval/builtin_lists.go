@@ -46,7 +46,7 @@ func (t *Thread) call2(fn, x, y Value) Value { return t.Force(t.call2At(fn, x, y
 
 func (t *Thread) call2At(fn, x, y Value, site node) Value {
 	if f, ok := fn.(*Lambda); ok && len(f.code.params) == 2 && f.bound == nil {
-		e := f.code.newEnv(f.env)
+		e := f.code.newEnv(t, f.env)
 		*e.slot(0), *e.slot(1) = x, y
 		return t.run(f.code, e, site)
 	}

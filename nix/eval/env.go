@@ -44,17 +44,70 @@ type sized[Slots any] struct {
 	slots Slots
 }
 
+// slabSize is the size of the pieces in which small objects that an evaluation makes by the
+// hundred thousand are allocated, in bytes. One piece costs about as much as one such object
+// does by itself, and the collector marks it once. It is kept as long as one of its objects
+// is, with what the others refer to: those were made at the same time, and mostly end then.
+const slabSize = 256
+
+// slabs are what is left of the pieces.
+type slabs struct {
+	thunks  []Thunk
+	lambdas []Lambda
+	envs1   []sized[[1]Value]
+	envs2   []sized[[2]Value]
+	envs3   []sized[[3]Value]
+}
+
+// newThunk returns a thunk to be filled.
+func (s *slabs) newThunk() *Thunk {
+	if len(s.thunks) == 0 {
+		s.thunks = make([]Thunk, slabSize/unsafe.Sizeof(Thunk{}))
+	}
+	th := &s.thunks[0]
+	s.thunks = s.thunks[1:]
+	return th
+}
+
+// newLambda returns a function to be filled.
+func (s *slabs) newLambda() *Lambda {
+	if len(s.lambdas) == 0 {
+		s.lambdas = make([]Lambda, slabSize/unsafe.Sizeof(Lambda{}))
+	}
+	f := &s.lambdas[0]
+	s.lambdas = s.lambdas[1:]
+	return f
+}
+
 // newEnv returns an env with n empty slots.
-func newEnv(up *env, n int) *env {
+func (t *Thread) newEnv(up *env, n int) *env {
 	switch {
 	case n == 0:
 		return &env{up}
 	case n == 1:
-		return &(&sized[[1]Value]{env: env{up}}).env
+		if len(t.envs1) == 0 {
+			t.envs1 = make([]sized[[1]Value], slabSize/(envHeader+1*slotSize))
+		}
+		e := &t.envs1[0].env
+		t.envs1 = t.envs1[1:]
+		e.up = up
+		return e
 	case n == 2:
-		return &(&sized[[2]Value]{env: env{up}}).env
+		if len(t.envs2) == 0 {
+			t.envs2 = make([]sized[[2]Value], slabSize/(envHeader+2*slotSize))
+		}
+		e := &t.envs2[0].env
+		t.envs2 = t.envs2[1:]
+		e.up = up
+		return e
 	case n == 3:
-		return &(&sized[[3]Value]{env: env{up}}).env
+		if len(t.envs3) == 0 {
+			t.envs3 = make([]sized[[3]Value], slabSize/(envHeader+3*slotSize))
+		}
+		e := &t.envs3[0].env
+		t.envs3 = t.envs3[1:]
+		e.up = up
+		return e
 	case n == 4:
 		return &(&sized[[4]Value]{env: env{up}}).env
 	case n <= 5:
@@ -117,11 +170,13 @@ type at struct {
 func (a *at) pos() syntax.Pos { return a.place }
 
 // later returns the thunk of the node n, which embeds a.
-func (a *at) later(n node, e *env) *Thunk {
+func (a *at) later(t *Thread, n node, e *env) *Thunk {
 	if a.code == nil {
 		a.code = n
 	}
-	return &Thunk{code: &a.code, val: e}
+	th := t.newThunk()
+	th.code, th.val = &a.code, e
+	return th
 }
 
 // codeOf returns n as the code of thunks.
@@ -267,7 +322,7 @@ func (n *localNode) delay(t *Thread, e *env) Value {
 	switch v := (*slot).(type) {
 	case nil:
 		if n.let == nil { // a later binding of the same scope, not yet made
-			return n.later(n, e)
+			return n.later(t, n, e)
 		}
 		*slot = t.delayBinding(n.let, at, n.slot)
 		return *slot
@@ -350,7 +405,7 @@ func (n *withNode) unlisted(t *Thread, e *env) Value {
 	return nil
 }
 
-func (n *withNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *withNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // An attrCache remembers where an attribute was in the last shape, since the next set
 // mostly has the same one.

@@ -267,6 +267,7 @@ func (t *Thread) catch(f func()) (failed *Error) {
 		t.frames, t.forcing = t.frames[:frames], t.forcing[:forcing]
 		clear(room)
 		t.depth, t.site, t.nested, t.argRoom = depth, site, nested, room
+		t.slabs = slabs{} // they would keep what was made before the error
 	}()
 	f()
 	return nil

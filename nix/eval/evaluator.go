@@ -197,6 +197,7 @@ type Thread struct {
 	room    int64            // bytes that may be spent before the heap is measured
 	sample  []metrics.Sample // for measuring it
 	grown   bool             // Options.Grow was called
+	slabs
 }
 
 // Evaluator returns the evaluator that runs this evaluation.

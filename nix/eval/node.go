@@ -25,12 +25,12 @@ type lambdaNode struct {
 }
 
 // newEnv returns an env for a call.
-func (n *lambdaNode) newEnv(up *env) *env {
+func (n *lambdaNode) newEnv(t *Thread, up *env) *env {
 	if e := n.spare; e != nil {
 		n.spare, e.up = nil, up
 		return e
 	}
-	return newEnv(up, n.size)
+	return t.newEnv(up, n.size)
 }
 
 // reuse takes the env of a call that has ended, for the next one.
@@ -47,12 +47,17 @@ type formal struct {
 	cache    attrCache
 }
 
-func (n *lambdaNode) eval(_ *Thread, e *env) Value { return &Lambda{code: n, env: e} }
-func (n *lambdaNode) delay(_ *Thread, e *env) Value {
+func (n *lambdaNode) eval(t *Thread, e *env) Value {
+	f := t.newLambda()
+	f.code, f.env = n, e
+	return f
+}
+
+func (n *lambdaNode) delay(t *Thread, e *env) Value {
 	if n.late {
-		return n.later(n, e)
+		return n.later(t, n, e)
 	}
-	return &Lambda{code: n, env: e}
+	return n.eval(t, e)
 }
 
 func (n *lambdaNode) describe() string {
@@ -91,40 +96,25 @@ type callNode struct {
 	args []node
 }
 
+// eval and what it calls on the way to the body of a function keep little on the stack, since
+// recursion is what programs do in place of loops.
 func (n *callNode) eval(t *Thread, e *env) Value {
 	fn := t.value(n.fn, e)
 	for i := 0; i < len(n.args); {
 		switch f := fn.(type) {
 		case *Lambda:
-			if f.code.formals == nil && len(f.code.params) > 1 {
-				i, fn = n.callPlain(t, e, f, i)
-				break
-			}
 			if f.code.formals != nil {
 				fn = t.callFormals(f, argument{code: n.args[i], env: e}, n)
-			} else {
-				fn = t.callLambda(f, n.args[i].delay(t, e), n)
+				i++
+				break
 			}
-			i++
+			inner, next := n.bindPlain(t, e, f, i)
+			if i = next; inner == nil {
+				return n.partial(t, e, f, i)
+			}
+			fn = t.run(f.code, inner, n)
 		case *Primitive:
-			arity := len(f.builtin.Args)
-			take := min(arity-len(f.args), len(n.args)-i)
-			var args, room []Value
-			if n := len(f.args) + take; n < arity {
-				args = make([]Value, n)
-			} else {
-				args, room = t.arguments(n)
-			}
-			copy(args, f.args)
-			for k := range take {
-				args[len(f.args)+k] = n.args[i+k].delay(t, e)
-			}
-			i += take
-			if len(args) < arity {
-				return &Primitive{f.builtin, args}
-			}
-			fn = t.callPrimitive(f.builtin, args, n)
-			t.release(args, room)
+			fn, i = n.applyPrimitive(t, e, f, i)
 		default: // a set with __functor, or nothing that can be called
 			fn = t.call(fn, []Value{n.args[i].delay(t, e)}, n)
 			i++
@@ -136,27 +126,56 @@ func (n *callNode) eval(t *Thread, e *env) Value {
 	return fn
 }
 
-// callPlain applies a function of several plain arguments to as many arguments as it
-// takes, from argument i on, and returns the index of the next one.
-func (n *callNode) callPlain(t *Thread, e *env, f *Lambda, i int) (int, Value) {
+// bindPlain returns the env in which a function of plain arguments is applied to the arguments
+// from i on, and the index of the first one that it does not take; no env if it takes more.
+func (n *callNode) bindPlain(t *Thread, e *env, f *Lambda, i int) (*env, int) {
 	given := f.given()
-	take := min(len(f.code.params)-len(given), len(n.args)-i)
-	if len(given)+take < len(f.code.params) {
-		args := make([]Value, take)
-		for k := range args {
-			args[k] = n.args[i+k].delay(t, e)
-		}
-		return i + take, f.partial(args...)
+	next := i + len(f.code.params) - len(given)
+	if next > len(n.args) {
+		return nil, i
 	}
-	inner := f.code.newEnv(f.env)
+	inner := f.code.newEnv(t, f.env)
 	copy(inner.slots(f.code.size), given)
-	for k := range take {
-		*inner.slot(len(given) + k) = n.args[i+k].delay(t, e)
+	for k, arg := range n.args[i:next] {
+		*inner.slot(len(given) + k) = arg.delay(t, e)
 	}
-	return i + take, t.run(f.code, inner, n)
+	return inner, next
 }
 
-func (n *callNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+// partial returns a function applied to the last arguments, of which it takes still more.
+func (n *callNode) partial(t *Thread, e *env, f *Lambda, i int) Value {
+	args := make([]Value, len(n.args)-i)
+	for k := range args {
+		args[k] = n.args[i+k].delay(t, e)
+	}
+	return f.partial(args...)
+}
+
+// applyPrimitive applies a primitive to as many arguments as it takes, from i on, and returns
+// the index of the next one.
+func (n *callNode) applyPrimitive(t *Thread, e *env, f *Primitive, i int) (Value, int) {
+	arity := len(f.builtin.Args)
+	take := min(arity-len(f.args), len(n.args)-i)
+	var args, room []Value
+	if n := len(f.args) + take; n < arity {
+		args = make([]Value, n)
+	} else {
+		args, room = t.arguments(n)
+	}
+	copy(args, f.args)
+	for k := range take {
+		args[len(f.args)+k] = n.args[i+k].delay(t, e)
+	}
+	i += take
+	if len(args) < arity {
+		return &Primitive{f.builtin, args}, i
+	}
+	v := t.callPrimitive(f.builtin, args, n)
+	t.release(args, room)
+	return v, i
+}
+
+func (n *callNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // A pathStep is one step of an attribute path: a name, or an expression of one.
 type pathStep struct {
@@ -204,24 +223,21 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 	v := t.value(n.base, e)
 	for i := range n.path {
 		s := &n.path[i]
-		name := s.resolve(t, e)
-		set, ok := v.(*Attrs)
-		if !ok {
-			if n.fallback != nil {
-				return n.fallback.eval(t, e)
-			}
-			t.wrongType(s.place, v, "a set with the attribute '"+name+"'")
+		name := s.name
+		if s.expr != nil {
+			name = s.resolve(t, e)
 		}
-		k := s.find(set.shape, name)
+		set, ok := v.(*Attrs)
+		k := -1
+		if ok {
+			k = s.find(set.shape, name)
+		}
 		if k < 0 {
 			if n.fallback != nil {
 				return n.fallback.eval(t, e)
 			}
-			if v = t.orMissing(set, name, s.place); v != nil {
-				v = t.Force(v)
-				continue
-			}
-			t.raise(&Error{Pos: s.place, Msg: "attribute '" + name + "' missing", Hint: didYouMean(name, set.Names())})
+			v = t.unlisted(s, v, name)
+			continue
 		}
 		v = set.vals[k]
 		if th, ok := v.(*Thunk); ok {
@@ -238,24 +254,37 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 	return v
 }
 
+// unlisted returns an attribute that v does not list, or ends the evaluation.
+func (t *Thread) unlisted(s *pathStep, v Value, name string) Value {
+	set, ok := v.(*Attrs)
+	if !ok {
+		t.wrongType(s.place, v, "a set with the attribute '"+name+"'")
+	}
+	if v := t.orMissing(set, name, s.place); v != nil {
+		return t.Force(v)
+	}
+	t.raise(&Error{Pos: s.place, Msg: "attribute '" + name + "' missing", Hint: didYouMean(name, set.Names())})
+	return nil
+}
+
 // delay returns the attribute itself if nothing needs to be computed for that.
-func (n *selectNode) delay(_ *Thread, e *env) Value {
+func (n *selectNode) delay(t *Thread, e *env) Value {
 	if v := ready(n.base, e); v != nil {
 		for i := range n.path {
 			s := &n.path[i]
 			set, ok := v.(*Attrs)
 			if !ok || s.expr != nil {
-				return n.later(n, e)
+				return n.later(t, n, e)
 			}
 			k := s.cache.find(set.shape, s.name)
 			if k < 0 {
-				return n.later(n, e)
+				return n.later(t, n, e)
 			}
 			v = Computed(set.vals[k])
 		}
 		return v // it may be a thunk, but that of the attribute itself
 	}
-	return n.later(n, e)
+	return n.later(t, n, e)
 }
 
 func (n *selectNode) describe() string {
@@ -295,7 +324,7 @@ func (n *hasAttrNode) eval(t *Thread, e *env) Value {
 	return Bool(true)
 }
 
-func (n *hasAttrNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *hasAttrNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // listNode is [ a b ].
 type listNode struct {
@@ -319,7 +348,7 @@ func (n *listNode) delay(t *Thread, e *env) Value {
 	if n.ready || len(n.elems) == 0 {
 		return n.eval(t, e)
 	}
-	return n.later(n, e)
+	return n.later(t, n, e)
 }
 
 // An attrsNode is { … } or rec { … }. Its values are in the order of the sorted names.
@@ -385,7 +414,7 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 	vals := set.vals
 	switch {
 	case n.recursive:
-		inner = newEnv(e, len(n.vals)+len(n.sources))
+		inner = t.newEnv(e, len(n.vals)+len(n.sources))
 		bind(t, e, inner, n.vals, n.sources)
 		copy(vals, inner.slots(len(n.vals)))
 		if k := n.shape.find("__overrides"); k >= 0 {
@@ -393,7 +422,7 @@ func (n *attrsNode) eval(t *Thread, e *env) Value {
 		}
 	default:
 		if len(n.sources) > 0 {
-			inner = newEnv(e, len(n.sources))
+			inner = t.newEnv(e, len(n.sources))
 			for i, s := range n.sources {
 				*inner.slot(i) = s.delay(t, e)
 			}
@@ -475,7 +504,7 @@ func (n *attrsNode) delay(t *Thread, e *env) Value {
 	if n.ready {
 		return n.eval(t, e)
 	}
-	return n.later(n, e)
+	return n.later(t, n, e)
 }
 
 // letNode is let … in body.
@@ -489,7 +518,7 @@ type letNode struct {
 // eval leaves the slots empty: many bindings are never needed, and most of the others are
 // needed at once when they are first used, so that they never become thunks.
 func (n *letNode) eval(t *Thread, e *env) Value {
-	return n.body.eval(t, newEnv(e, len(n.vals)+len(n.sources)))
+	return n.body.eval(t, t.newEnv(e, len(n.vals)+len(n.sources)))
 }
 
 // binding returns the code of a slot, and the scope in which it is evaluated.
@@ -511,7 +540,7 @@ func (n *letNode) binding(slot int, inner *env) (node, *env) {
 func (t *Thread) delayBinding(n *letNode, inner *env, slot int) Value {
 	code, scope := n.binding(slot, inner)
 	if v, ok := code.(*localNode); ok && scope == inner && v.up == 0 && v.slot >= slot {
-		return v.later(v, scope)
+		return v.later(t, v, scope)
 	}
 	return code.delay(t, scope)
 }
@@ -527,7 +556,7 @@ func (t *Thread) forceBinding(n *letNode, inner *env, slot int) Value {
 	return t.force(th)
 }
 
-func (n *letNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *letNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // withScopeNode is with scope; body.
 type withScopeNode struct {
@@ -536,12 +565,12 @@ type withScopeNode struct {
 }
 
 func (n *withScopeNode) eval(t *Thread, e *env) Value {
-	inner := newEnv(e, 1)
+	inner := t.newEnv(e, 1)
 	*inner.slot(0) = n.scope.delay(t, e)
 	return n.body.eval(t, inner)
 }
 
-func (n *withScopeNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *withScopeNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // ifNode is if cond then yes else no.
 type ifNode struct {
@@ -556,7 +585,7 @@ func (n *ifNode) eval(t *Thread, e *env) Value {
 	return n.no.eval(t, e)
 }
 
-func (n *ifNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *ifNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // condition evaluates n, which must be a Boolean.
 func (t *Thread) condition(n node, e *env) bool {
@@ -582,7 +611,7 @@ func (n *assertNode) eval(t *Thread, e *env) Value {
 	return n.body.eval(t, e)
 }
 
-func (n *assertNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *assertNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // stringNode is a string with interpolations.
 type stringNode struct {
@@ -617,7 +646,7 @@ func (n *stringNode) eval(t *Thread, e *env) Value {
 	return &String{s: strings.Join(texts, ""), ctx: ctx}
 }
 
-func (n *stringNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *stringNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // pathNode is a path with interpolations.
 type pathNode struct {
@@ -643,7 +672,7 @@ func (n *pathNode) eval(t *Thread, e *env) Value {
 	return cleanPath(text)
 }
 
-func (n *pathNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *pathNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // searchPathNode is <name>.
 type searchPathNode struct {
@@ -655,4 +684,4 @@ func (n *searchPathNode) eval(t *Thread, _ *env) Value {
 	return t.findInSearchPath(t.ev.opts.SearchPath, n.name, n.place)
 }
 
-func (n *searchPathNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *searchPathNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }

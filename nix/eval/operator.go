@@ -15,7 +15,7 @@ type notNode struct {
 }
 
 func (n *notNode) eval(t *Thread, e *env) Value  { return Bool(!t.condition(n.x, e)) }
-func (n *notNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *notNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // negNode is -x.
 type negNode struct {
@@ -30,7 +30,7 @@ func (n *negNode) eval(t *Thread, e *env) Value {
 	}
 	return t.arithmetic(n.place, syntax.OpSub, Int(0), v)
 }
-func (n *negNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *negNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // logicNode is x && y, x || y or x -> y.
 type logicNode struct {
@@ -57,7 +57,7 @@ func (n *logicNode) eval(t *Thread, e *env) Value {
 	}
 	return Bool(t.condition(n.y, e))
 }
-func (n *logicNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *logicNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // equalNode is x == y or x != y.
 type equalNode struct {
@@ -70,7 +70,7 @@ func (n *equalNode) eval(t *Thread, e *env) Value {
 	x, y := t.value(n.x, e), t.value(n.y, e)
 	return Bool(t.equal(x, y, n.place) != n.not)
 }
-func (n *equalNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *equalNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // lessNode is x < y and, with the result negated, y <= x. As in Nix the right side of > and <=
 // is computed first: the resolver swaps them.
@@ -89,7 +89,7 @@ func (n *lessNode) eval(t *Thread, e *env) Value {
 	}
 	return Bool(t.less(x, y, n.place) != n.not)
 }
-func (n *lessNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *lessNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 // arithNode is x - y, x * y or x / y.
 type arithNode struct {
@@ -104,7 +104,7 @@ func (n *arithNode) eval(t *Thread, e *env) Value {
 
 // delay computes n - 1 and the like at once if that cannot fail: a thunk costs more
 // than the result.
-func (n *arithNode) delay(_ *Thread, e *env) Value {
+func (n *arithNode) delay(t *Thread, e *env) Value {
 	if n.op != syntax.OpDiv {
 		if a, b, ok := smallInts2(n.x, n.y, e); ok {
 			switch n.op {
@@ -115,7 +115,7 @@ func (n *arithNode) delay(_ *Thread, e *env) Value {
 			}
 		}
 	}
-	return n.later(n, e)
+	return n.later(t, n, e)
 }
 
 // smallInts2 returns the values of two operands that are known already, and so small
@@ -138,14 +138,35 @@ type addNode struct {
 
 func (n *addNode) eval(t *Thread, e *env) Value {
 	x := t.value(n.x, e)
-	switch a := x.(type) {
+	switch x.(type) {
 	case Int, Float:
-		y := t.value(n.y, e)
-		if k := y.Type(); k == TypeString || k == TypePath {
-			t.raise(&Error{Pos: n.y.pos(), Msg: "cannot add " + k.withArticle() + " to a number: " + t.brief(y),
-				Hint: "toString makes a string of the number"})
+		return n.add(t, x, t.value(n.y, e))
+	case *String:
+		return n.join(t, x, t.value(n.y, e), inAddition)
+	}
+	return n.append(t, e, x)
+}
+
+// add returns x + y for a number x.
+func (n *addNode) add(t *Thread, x, y Value) Value {
+	if a, ok := x.(Int); ok {
+		if b, ok := y.(Int); ok {
+			if r := a + b; (r > a) == (b > 0) {
+				return MakeInt(int64(r))
+			}
 		}
-		return t.arithmetic(n.place, syntax.OpAdd, x, y)
+	}
+	if k := y.Type(); k == TypeString || k == TypePath {
+		t.raise(&Error{Pos: n.y.pos(), Msg: "cannot add " + k.withArticle() + " to a number: " + t.brief(y),
+			Hint: "toString makes a string of the number"})
+	}
+	return t.arithmetic(n.place, syntax.OpAdd, x, y)
+}
+
+// append returns x + y for an x that is no number and no string.
+func (n *addNode) append(t *Thread, e *env, x Value) Value {
+	how := inAddition
+	switch a := x.(type) {
 	case Path:
 		s := t.coerce(t.value(n.y, e), inPath, n.y.pos())
 		if s.ctx != nil {
@@ -153,22 +174,25 @@ func (n *addNode) eval(t *Thread, e *env) Value {
 		}
 		t.grow(len(a)+len(s.s), len(a)+len(s.s))
 		return cleanPath(string(a) + s.s)
-	}
-	how := inAddition
-	if _, ok := x.(*Attrs); ok {
+	case *Attrs:
 		how = inPath // only a string makes a source of a path that is added to it
 	}
-	a := t.coerce(x, how, n.x.pos())
-	b := t.coerce(t.value(n.y, e), how, n.y.pos())
+	a := t.coerce(x, how, n.x.pos()) // before y is evaluated
+	return n.join(t, a, t.value(n.y, e), how)
+}
+
+// join returns x + y for a string x.
+func (n *addNode) join(t *Thread, x, y Value, how coercion) Value {
+	a, b := t.coerce(x, how, n.x.pos()), t.coerce(y, how, n.y.pos())
 	t.grow(len(a.s)+len(b.s), len(a.s)+len(b.s))
 	return concatStrings(a, b)
 }
 
-func (n *addNode) delay(_ *Thread, e *env) Value {
+func (n *addNode) delay(t *Thread, e *env) Value {
 	if a, b, ok := smallInts2(n.x, n.y, e); ok {
 		return MakeInt(a + b)
 	}
-	return n.later(n, e)
+	return n.later(t, n, e)
 }
 
 func cleanPath(p string) Path { return Path(path.Clean("/" + p)) }
@@ -209,7 +233,7 @@ func (t *Thread) concatElems(x, y []Value) []Value {
 	t.spend(16 * room)
 	return append(append(make([]Value, 0, room), x...), y...)
 }
-func (n *concatNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *concatNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 func (t *Thread) listOf(n node, e *env) *List {
 	v := t.value(n, e)
@@ -248,7 +272,7 @@ func (n *updateNode) eval(t *Thread, e *env) Value {
 	}
 	return mergeValues(x, y, n.merged, n.from)
 }
-func (n *updateNode) delay(_ *Thread, e *env) Value { return n.later(n, e) }
+func (n *updateNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
 func (t *Thread) attrsOf(n node, e *env) *Attrs {
 	v := t.value(n, e)

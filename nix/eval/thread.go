@@ -62,11 +62,8 @@ func (t *Thread) force(th *Thunk) Value {
 	if th.code == nil {
 		return th.val
 	}
-	if th.val == busy {
-		t.raise(&Error{Pos: (*th.code).pos(), Msg: "infinite recursion encountered", Kind: KindRecursion})
-	}
-	if len(t.forcing) >= t.ev.maxForcing {
-		t.tooDeep((*th.code).pos())
+	if th.val == busy || len(t.forcing) >= t.ev.maxForcing {
+		t.endless(th)
 	}
 	was := th.val
 	th.val = busy
@@ -91,6 +88,15 @@ func (t *Thread) force(th *Thunk) Value {
 	t.forcing[top].was = nil // or the collector would keep it
 	t.forcing = t.forcing[:top]
 	return v
+}
+
+// endless ends the evaluation because a thunk needs itself, or too many others.
+func (t *Thread) endless(th *Thunk) {
+	pos := (*th.code).pos()
+	if th.val == busy {
+		t.raise(&Error{Pos: pos, Msg: "infinite recursion encountered", Kind: KindRecursion})
+	}
+	t.tooDeep(pos)
 }
 
 // Computed returns the value of a thunk that has one, and any other value as it is.
@@ -182,7 +188,7 @@ func (t *Thread) call(fn Value, args []Value, site node) Value {
 		switch f := fn.(type) {
 		case *Lambda:
 			if need := len(f.code.params); f.bound == nil && 1 < need && need <= len(args) {
-				e := f.code.newEnv(f.env)
+				e := f.code.newEnv(t, f.env)
 				copy(e.slots(need), args)
 				fn = t.run(f.code, e, site)
 				args = args[need:]
@@ -264,7 +270,7 @@ func (t *Thread) callLambda(f *Lambda, arg Value, site node) Value {
 		if len(given)+1 < len(code.params) {
 			return f.partial(arg)
 		}
-		e := code.newEnv(f.env)
+		e := code.newEnv(t, f.env)
 		copy(e.slots(code.size), given)
 		*e.slot(len(given)) = arg
 		return t.run(code, e, site)
@@ -292,7 +298,7 @@ func (t *Thread) callFormals(f *Lambda, arg argument, site node) Value {
 	if v == nil {
 		v = arg.code.eval(t, arg.env)
 	}
-	e := code.newEnv(f.env)
+	e := code.newEnv(t, f.env)
 	t.bindFormals(code, e, v)
 	t.step()
 	v = code.body.eval(t, e)
