@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unsafe"
 
 	"nix2gpu/nix/syntax"
 )
@@ -200,11 +201,23 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 			n++
 		}
 	}
+	if n == len(b.vals) && (b.shape.missing != nil || a.shape.missing == nil) {
+		return &Attrs{b.shape, b.vals} // another set: who prints both has no «repeated»
+	}
+	shared := n == len(a.vals) // the names
+	if shared && a.shape.covers(b.shape) {
+		vals, i := slices.Clone(a.vals), 0
+		for j, name := range b.shape.names {
+			run, _ := searchNames(a.shape.names[i:], name)
+			i += run
+			vals[i] = b.vals[j]
+		}
+		return &Attrs{a.shape, vals}
+	}
 	out := &shape{missing: b.shape.missing}
 	if out.missing == nil {
 		out.missing = a.shape.missing
 	}
-	shared := n == len(a.vals) // the names
 	if !shared {
 		out.names = make([]string, 0, n)
 	}
@@ -239,6 +252,25 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 		out.names = a.shape.names
 	}
 	return &Attrs{out, vals}
+}
+
+// covers reports whether s with the names of b, which it has, at the places that they have in
+// b, is s.
+func (s *shape) covers(b *shape) bool {
+	if b.missing != nil || (s.pos == nil) != (b.pos == nil) {
+		return false
+	}
+	if s.pos == nil {
+		return true
+	}
+	i := 0
+	for j, name := range b.names {
+		run, _ := searchNames(s.names[i:], name)
+		if i += run; s.pos[i] != b.pos[j] {
+			return false
+		}
+	}
+	return true
 }
 
 // searchNames returns where name is in sorted names. It looks at the first few one by
@@ -297,16 +329,57 @@ func mergeShapes(a, b *shape) (out *shape, from []int32) {
 	return out, from
 }
 
-func mergeValues(a, b *Attrs, out *shape, from []int32) *Attrs {
-	vals := make([]Value, len(from))
-	for k, f := range from {
-		if f >= 0 {
-			vals[k] = b.vals[f]
-		} else {
-			vals[k] = a.vals[-1-f]
+// A merger knows how sets of two shapes are merged. As it gives the same shape each time, what
+// is selected from the result is found where it was found before.
+type merger struct {
+	x, y *shape
+	out  *shape
+	from []int32
+	isY  bool // the result is the second set
+}
+
+const (
+	mergers   = 512 // how many are remembered
+	maxMerged = 64  // and for how many attributes
+)
+
+// merger returns the one for two shapes, which is remembered until it makes room for another.
+func (t *Thread) merger(x, y *shape) *merger {
+	if t.mergers == nil {
+		t.mergers = new([mergers]*merger)
+	}
+	hash := uintptr(unsafe.Pointer(x))>>4*31 + uintptr(unsafe.Pointer(y))>>4
+	at := &t.mergers[(hash^hash>>9)%mergers]
+	if m := *at; m != nil && m.x == x && m.y == y {
+		return m
+	}
+	m := &merger{x: x, y: y}
+	m.out, m.from = mergeShapes(x, y)
+	switch len(m.from) {
+	case len(y.names):
+		m.isY = m.out.missing == nil || y.missing != nil
+	case len(x.names):
+		if x.covers(y) {
+			m.out = x
 		}
 	}
-	return &Attrs{out, vals}
+	*at = m
+	return m
+}
+
+func (m *merger) merge(a, b *Attrs) *Attrs {
+	if m.isY {
+		return &Attrs{b.shape, b.vals} // another set, see Update
+	}
+	set := newSet(m.out, len(m.from))
+	for k, f := range m.from {
+		if f >= 0 {
+			set.vals[k] = b.vals[f]
+		} else {
+			set.vals[k] = a.vals[-1-f]
+		}
+	}
+	return set
 }
 
 // filter returns the attributes whose index keep accepts.

@@ -198,6 +198,7 @@ type Thread struct {
 	sample  []metrics.Sample // for measuring it
 	grown   bool             // Options.Grow was called
 	slabs
+	mergers *[mergers]*merger // see merger
 }
 
 // Evaluator returns the evaluator that runs this evaluation.

@@ -248,10 +248,8 @@ func (t *Thread) listOf(n node, e *env) *List {
 // evaluations of it merge the same two.
 type updateNode struct {
 	at
-	x, y   node
-	xs, ys *shape
-	merged *shape
-	from   []int32
+	x, y node
+	last *merger
 }
 
 func (n *updateNode) eval(t *Thread, e *env) Value {
@@ -263,14 +261,13 @@ func (n *updateNode) eval(t *Thread, e *env) Value {
 		return y
 	}
 	t.spend(48 * (len(x.vals) + len(y.vals)))
-	if n.xs != x.shape || n.ys != y.shape {
-		n.xs, n.ys, n.merged = x.shape, y.shape, nil
-		return x.Update(y)
+	if n.last == nil || n.last.x != x.shape || n.last.y != y.shape {
+		if len(x.vals)+len(y.vals) > maxMerged {
+			return x.Update(y)
+		}
+		n.last = t.merger(x.shape, y.shape)
 	}
-	if n.merged == nil { // the same shapes a second time: remember the merge
-		n.merged, n.from = mergeShapes(x.shape, y.shape)
-	}
-	return mergeValues(x, y, n.merged, n.from)
+	return n.last.merge(x, y)
 }
 func (n *updateNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
