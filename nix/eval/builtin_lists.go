@@ -175,7 +175,11 @@ func listBuiltins() []*Builtin {
 				t.charge(n)
 				t.spend(thunkBytes * int(n))
 				code := elemCode(t.site, args[0])
-				return NewList(delayed(int(n), func(i int) Thunk { return Thunk{code: code, val: MakeInt(int64(i))} })...)
+				numbers := make([]Int, n) // of which each would be an allocation
+				return NewList(delayed(int(n), func(i int) Thunk {
+					numbers[i] = Int(i)
+					return Thunk{code: code, val: boxed(&numbers[i])}
+				})...)
 			}},
 		{Name: "concatLists", Args: []string{"lists"}, Doc: "The lists in a list, one after the other.",
 			Fn: func(t *Thread, args []Value) Value { return t.concatLists(t.List(args[0]).elems) }},

@@ -8,7 +8,7 @@ import (
 
 func stringBuiltins() []*Builtin {
 	return []*Builtin{
-		{Name: "toString", Args: []string{"x"}, Global: true,
+		{Name: "toString", Args: []string{"x"}, Global: true, toText: true,
 			Doc: "A value as a string: false and null are \"\", true is \"1\", a list is its elements with spaces between them, " +
 				"a path is its text, a set is what its __toString or outPath gives.",
 			Fn: func(t *Thread, args []Value) Value { return t.ToString(args[0]) }},

@@ -54,6 +54,8 @@ const slabSize = 256
 type slabs struct {
 	thunks  []Thunk
 	lambdas []Lambda
+	strings []String
+	ints    []Int
 	envs1   []sized[[1]Value]
 	envs2   []sized[[2]Value]
 	envs3   []sized[[3]Value]
@@ -67,6 +69,17 @@ func (s *slabs) newThunk() *Thunk {
 	th := &s.thunks[0]
 	s.thunks = s.thunks[1:]
 	return th
+}
+
+// newString returns a string that is not empty.
+func (s *slabs) newString(text string, ctx *Context) *String {
+	if len(s.strings) == 0 {
+		s.strings = make([]String, slabSize/unsafe.Sizeof(String{}))
+	}
+	p := &s.strings[0]
+	s.strings = s.strings[1:]
+	p.s, p.ctx = text, ctx
+	return p
 }
 
 // newLambda returns a function to be filled.
@@ -268,7 +281,7 @@ func (*entry) Type() Type { return TypeThunk }
 
 func (n *entryNode) apply(t *Thread, arg *entry) Value {
 	n.fn = t.Force(n.fn)
-	return t.call2At(n.fn, Str(arg.name), arg.val, n.site)
+	return t.call2At(n.fn, t.newString(arg.name, nil), arg.val, n.site)
 }
 
 // eval is never called: Thread.force handles thunks with this code, which have no env.

@@ -190,6 +190,8 @@ type Thread struct {
 	site    node      // the call of the running builtin
 	frames  []frame   // shadow stack, for traces
 	argRoom []Value   // see arguments
+	texts   []string  // the parts of the strings being made
+	digits  []byte    // the numbers among them
 	forcing []pending // the thunks being computed, to be released after an error
 	depth   int       // of calls
 	nested  int       // of values that Go code walks into

@@ -1,7 +1,9 @@
 package eval
 
 import (
+	"strconv"
 	"strings"
+	"unsafe"
 
 	"nix2gpu/nix/syntax"
 )
@@ -622,6 +624,8 @@ type stringNode struct {
 type stringPart struct {
 	text string
 	expr node
+	// toText, if set, is expr: toString x. What that makes of a number needs no value of its own.
+	toText *callNode
 }
 
 func (n *stringNode) eval(t *Thread, e *env) Value {
@@ -629,21 +633,38 @@ func (n *stringNode) eval(t *Thread, e *env) Value {
 		return t.coerce(t.value(n.parts[0].expr, e), inInterpolation, n.parts[0].expr.pos())
 	}
 	var ctx *Context
-	var room [4]string
-	texts, size := room[:0], 0
+	first, digits, size := len(t.texts), len(t.digits), 0
 	for i := range n.parts {
 		p := &n.parts[i]
 		if p.expr == nil {
-			texts, size = append(texts, p.text), size+len(p.text)
+			size += len(p.text)
+			t.texts = append(t.texts, p.text)
 			continue
 		}
-		s := t.coerce(t.value(p.expr, e), inInterpolation, p.expr.pos())
+		var v Value
+		if p.toText == nil {
+			v = t.value(p.expr, e)
+		} else {
+			v = t.value(p.toText.args[0], e)
+			if x, ok := v.(Int); ok {
+				from := len(t.digits)
+				t.digits = strconv.AppendInt(t.digits, int64(x), 10)
+				size += len(t.digits) - from
+				t.texts = append(t.texts, unsafe.String(&t.digits[from], len(t.digits)-from))
+				continue
+			}
+			v = t.call(t.value(p.toText.fn, e), []Value{v}, p.toText)
+		}
+		s := t.coerce(v, inInterpolation, p.expr.pos())
 		size += len(s.s)
 		t.grow(size, len(s.s))
-		texts = append(texts, s.s)
+		t.texts = append(t.texts, s.s)
 		ctx = ctx.Union(s.ctx)
 	}
-	return &String{s: strings.Join(texts, ""), ctx: ctx}
+	s := t.newString(strings.Join(t.texts[first:], ""), ctx)
+	clear(t.texts[first:]) // or the collector would keep them
+	t.texts, t.digits = t.texts[:first], t.digits[:digits]
+	return s
 }
 
 func (n *stringNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }

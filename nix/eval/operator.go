@@ -109,9 +109,9 @@ func (n *arithNode) delay(t *Thread, e *env) Value {
 		if a, b, ok := smallInts2(n.x, n.y, e); ok {
 			switch n.op {
 			case syntax.OpSub:
-				return MakeInt(a - b)
+				return t.makeInt(a - b)
 			case syntax.OpMul:
-				return MakeInt(a * b)
+				return t.makeInt(a * b)
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func (n *addNode) add(t *Thread, x, y Value) Value {
 	if a, ok := x.(Int); ok {
 		if b, ok := y.(Int); ok {
 			if r := a + b; (r > a) == (b > 0) {
-				return MakeInt(int64(r))
+				return t.makeInt(int64(r))
 			}
 		}
 	}
@@ -190,7 +190,7 @@ func (n *addNode) join(t *Thread, x, y Value, how coercion) Value {
 
 func (n *addNode) delay(t *Thread, e *env) Value {
 	if a, b, ok := smallInts2(n.x, n.y, e); ok {
-		return MakeInt(a + b)
+		return t.makeInt(a + b)
 	}
 	return n.later(t, n, e)
 }
@@ -323,7 +323,7 @@ func (t *Thread) arithmetic(pos syntax.Pos, op syntax.Op, x, y Value) Value {
 		verb := map[syntax.Op]string{syntax.OpAdd: "adding", syntax.OpSub: "subtracting", syntax.OpMul: "multiplying", syntax.OpDiv: "dividing"}[op]
 		t.Fail(pos, "integer overflow in %s %d %s %d", verb, a, op, b)
 	}
-	return MakeInt(int64(r))
+	return t.makeInt(int64(r))
 }
 
 // number returns a number as a float.
@@ -554,7 +554,7 @@ func (t *Thread) coerce(v Value, how coercion, pos syntax.Pos) *String {
 		}
 		return emptyString
 	case Int:
-		return &String{s: formatInt(x)}
+		return t.newString(formatInt(x), nil)
 	case Float:
 		return &String{s: formatFloatFixed(x)}
 	case *List:

@@ -197,9 +197,26 @@ func (r *resolver) parts(parts []syntax.Part, s *scope) []stringPart {
 	for i, p := range parts {
 		if out[i].text = p.Text; p.Expr != nil {
 			out[i].expr = r.expr(p.Expr, s)
+			out[i].toText = toText(out[i].expr)
 		}
 	}
 	return out
+}
+
+// toText returns n if it is toString x, else nil.
+func toText(n node) *callNode {
+	call, ok := n.(*callNode)
+	if !ok || len(call.args) != 1 {
+		return nil
+	}
+	fn, ok := call.fn.(constNode)
+	if !ok {
+		return nil
+	}
+	if p, ok := fn.val.(*Primitive); !ok || !p.builtin.toText {
+		return nil
+	}
+	return call
 }
 
 func (r *resolver) path(x *syntax.Path, s *scope) node {
@@ -386,7 +403,12 @@ func captures(n node) bool {
 	case *hasAttrNode:
 		return captures(n.base) || capturesAny(n.path)
 	case *stringNode:
-		return slices.ContainsFunc(n.parts, func(p stringPart) bool { return p.expr != nil && captures(p.expr) })
+		return slices.ContainsFunc(n.parts, func(p stringPart) bool {
+			if p.toText != nil {
+				return captures(p.toText.args[0])
+			}
+			return p.expr != nil && captures(p.expr)
+		})
 	case *callNode:
 		return captures(n.fn) || slices.ContainsFunc(n.args, delayCaptures)
 	case *listNode:

@@ -3,6 +3,7 @@ package eval
 import (
 	"slices"
 	"strings"
+	"unsafe"
 
 	"nix2gpu/nix/syntax"
 )
@@ -311,6 +312,7 @@ type Builtin struct {
 	Fn func(t *Thread, args []Value) Value
 	// Global says that the name is also known without "builtins.".
 	Global bool
+	toText bool // it is toString
 }
 
 // Value returns b as a function of the language.
@@ -340,4 +342,25 @@ func MakeInt(n int64) Value {
 		return smallInts[i]
 	}
 	return Int(n)
+}
+
+// boxed returns Value(*n), without an allocation; *n must not change any more.
+func boxed(n *Int) Value {
+	v := smallInts[0]
+	(*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1] = unsafe.Pointer(n) // an interface of a type and a pointer to the value
+	return v
+}
+
+// makeInt is MakeInt for numbers that are made often.
+func (t *Thread) makeInt(n int64) Value {
+	if i := n + 256; 0 <= i && i < int64(len(smallInts)) {
+		return smallInts[i]
+	}
+	if len(t.ints) == 0 {
+		t.ints = make([]Int, slabSize/unsafe.Sizeof(Int(0)))
+	}
+	p := &t.ints[0]
+	t.ints = t.ints[1:]
+	*p = Int(n)
+	return boxed(p)
 }
