@@ -263,7 +263,8 @@ func (w *jsonWriter) value(v Value) {
 	case Bool:
 		w.out.WriteString(strconv.FormatBool(bool(v)))
 	case Int:
-		w.out.WriteString(formatInt(v))
+		var digits [20]byte
+		w.out.Write(strconv.AppendInt(digits[:0], int64(v), 10))
 	case Float:
 		w.out.WriteString(formatJSONFloat(float64(v)))
 	case *String:
@@ -297,13 +298,15 @@ func (w *jsonWriter) attrs(set *Attrs) {
 		return
 	}
 	w.out.WriteByte('{')
+	site := &attrSite{set: set}
 	for i, name := range set.shape.names {
 		if i > 0 {
 			w.out.WriteByte(',')
 		}
 		w.quote(name)
 		w.out.WriteByte(':')
-		w.t.frames = append(w.t.frames, frame{site: attrSite{set, i}})
+		site.index = i
+		w.t.frames = append(w.t.frames, frame{site: site})
 		w.value(set.vals[i])
 		w.t.frames = w.t.frames[:len(w.t.frames)-1]
 	}

@@ -116,7 +116,7 @@ func (t *Thread) derivationStrict(set *Attrs) Value {
 		if attr == "__ignoreNulls" {
 			continue
 		}
-		t.frames = append(t.frames, frame{site: attrSite{set, i}})
+		t.frames = append(t.frames, frame{site: &attrSite{set, i}})
 		v := t.Force(set.vals[i])
 		_, null := v.(Null)
 		switch {

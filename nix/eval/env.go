@@ -55,6 +55,8 @@ type slabs struct {
 	thunks  []Thunk
 	lambdas []Lambda
 	strings []String
+	lists1  []listOf[[1]Value]
+	lists2  []listOf[[2]Value]
 	ints    []Int
 	envs1   []sized[[1]Value]
 	envs2   []sized[[2]Value]

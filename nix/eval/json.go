@@ -71,7 +71,11 @@ func (r *jsonReader) value() Value {
 	case '[':
 		v = r.array()
 	case '"':
-		v = Str(r.quoted())
+		if text := r.quoted(); text == "" {
+			v = emptyString
+		} else {
+			v = r.t.newString(text, nil)
+		}
 	case 't':
 		v = Bool(true)
 		r.at += len("true")
@@ -109,15 +113,19 @@ func (r *jsonReader) array() Value {
 		}
 	}
 	r.at++
-	return NewList(r.take(first)...)
+	list := emptyList
+	if n := len(r.vals) - first; n > 0 {
+		list = r.t.newList(n)
+		copy(list.elems, r.vals[first:])
+	}
+	r.drop(first)
+	return list
 }
 
-// take returns the values from first on, which are complete.
-func (r *jsonReader) take(first int) []Value {
-	vals := slices.Clone(r.vals[first:])
+// drop forgets the values from first on, which have been taken.
+func (r *jsonReader) drop(first int) {
 	clear(r.vals[first:])
 	r.vals = r.vals[:first]
-	return vals
 }
 
 func (r *jsonReader) object() Value {
@@ -135,18 +143,18 @@ func (r *jsonReader) object() Value {
 	r.at++
 	keys := r.keys[firstKey:]
 	r.keys = r.keys[:firstKey]
-	vals := r.take(first)
-	if len(vals) == 0 {
+	if len(keys) == 0 {
 		return emptyAttrs
 	}
 	if !slices.Equal(keys, r.written) {
 		r.arrange(keys)
 	}
-	sorted := make([]Value, len(r.order))
+	set := newSet(r.shape, len(r.order))
 	for i, k := range r.order {
-		sorted[i] = vals[k]
+		set.vals[i] = r.vals[first+k]
 	}
-	return &Attrs{r.shape, sorted}
+	r.drop(first)
+	return set
 }
 
 // arrange works out the order of a set with these names. Of equal names the last counts.
@@ -209,6 +217,11 @@ func (r *jsonReader) quoted() string {
 	}
 	raw := r.text[r.at : end+1]
 	r.checkUTF8(raw)
+	if s, ok := unescape(raw[1 : len(raw)-1]); ok {
+		r.at = end + 1
+		r.t.checkText(s)
+		return s
+	}
 	var s string
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
 		r.t.Throw("cannot parse JSON: %v", err)
@@ -219,6 +232,26 @@ func (r *jsonReader) quoted() string {
 	r.at = end + 1
 	r.t.checkText(s)
 	return s
+}
+
+// unescape returns a string of JSON without its escapes, if each of these is one letter.
+func unescape(raw string) (s string, ok bool) {
+	var out strings.Builder
+	out.Grow(len(raw))
+	for {
+		i := strings.IndexByte(raw, '\\')
+		if i < 0 {
+			out.WriteString(raw)
+			return out.String(), true
+		}
+		k := strings.IndexByte(`"\/bfnrt`, raw[i+1])
+		if k < 0 {
+			return "", false
+		}
+		out.WriteString(raw[:i])
+		out.WriteByte("\"\\/\b\f\n\r\t"[k])
+		raw = raw[i+2:]
+	}
 }
 
 // checkUTF8 rejects what encoding/json would replace.

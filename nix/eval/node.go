@@ -339,7 +339,7 @@ func (n *listNode) eval(t *Thread, e *env) Value {
 	if len(n.elems) == 0 {
 		return emptyList
 	}
-	list := newList(len(n.elems))
+	list := t.newList(len(n.elems))
 	for i, x := range n.elems {
 		list.elems[i] = x.delay(t, e)
 	}

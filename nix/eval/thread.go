@@ -148,9 +148,14 @@ func (t *Thread) forceDeep(v Value, seen map[any]bool) Value {
 	}
 	seen[v] = true
 	t.enter()
+	var site *attrSite
+	if set, ok := v.(*Attrs); ok {
+		site = &attrSite{set: set}
+	}
 	for i, e := range elems {
-		if set, ok := v.(*Attrs); ok {
-			t.frames = append(t.frames, frame{site: attrSite{set, i}})
+		if site != nil {
+			site.index = i
+			t.frames = append(t.frames, frame{site: site})
 			t.forceDeep(e, seen)
 			t.frames = t.frames[:len(t.frames)-1]
 			continue
@@ -167,10 +172,10 @@ type attrSite struct {
 	index int
 }
 
-func (s attrSite) eval(*Thread, *env) Value  { return s.set.vals[s.index] }
-func (s attrSite) delay(*Thread, *env) Value { return s.set.vals[s.index] }
-func (s attrSite) pos() syntax.Pos           { return s.set.shape.posAt(s.index) }
-func (s attrSite) describe() string {
+func (s *attrSite) eval(*Thread, *env) Value  { return s.set.vals[s.index] }
+func (s *attrSite) delay(*Thread, *env) Value { return s.set.vals[s.index] }
+func (s *attrSite) pos() syntax.Pos           { return s.set.shape.posAt(s.index) }
+func (s *attrSite) describe() string {
 	return "the attribute '" + s.set.shape.names[s.index] + "'"
 }
 
@@ -473,7 +478,7 @@ func (t *Thread) Select(v Value, path ...string) Value {
 		if i < 0 {
 			t.raise(&Error{Pos: t.Pos(), Msg: "attribute '" + name + "' missing", Hint: didYouMean(name, set.Names())})
 		}
-		t.frames = append(t.frames, frame{site: attrSite{set, i}})
+		t.frames = append(t.frames, frame{site: &attrSite{set, i}})
 		v = t.Force(set.vals[i])
 		t.frames = t.frames[:len(t.frames)-1]
 	}

@@ -206,25 +206,33 @@ func NewList(elems ...Value) *List {
 	return &List{slices.Clip(elems)} // what is behind them is the caller's, see concatElems
 }
 
-// newList returns a list of n elements to be set. A short one is a single allocation.
-func newList(n int) *List {
+// newList returns a list of n elements to be set. A short one costs no allocation of its own.
+func (s *slabs) newList(n int) *List {
 	switch n {
 	case 1:
-		l := &struct {
-			List
-			room [1]Value
-		}{}
+		if len(s.lists1) == 0 {
+			s.lists1 = make([]listOf[[1]Value], slabSize/unsafe.Sizeof(listOf[[1]Value]{}))
+		}
+		l := &s.lists1[0]
+		s.lists1 = s.lists1[1:]
 		l.elems = l.room[:]
 		return &l.List
 	case 2:
-		l := &struct {
-			List
-			room [2]Value
-		}{}
+		if len(s.lists2) == 0 {
+			s.lists2 = make([]listOf[[2]Value], slabSize/unsafe.Sizeof(listOf[[2]Value]{}))
+		}
+		l := &s.lists2[0]
+		s.lists2 = s.lists2[1:]
 		l.elems = l.room[:]
 		return &l.List
 	}
 	return &List{make([]Value, n)}
+}
+
+// A listOf is a list with its elements.
+type listOf[Elems any] struct {
+	List
+	room Elems
 }
 
 // StringList makes a list of strings.
