@@ -270,15 +270,14 @@ func (t *Thread) some(args []Value, want bool) bool {
 
 func (t *Thread) concatLists(lists []Value) Value {
 	n := 0
-	all := make([]*List, len(lists))
-	for i, v := range lists {
-		all[i] = t.List(v)
-		n += len(all[i].elems)
+	for _, v := range lists {
+		n += len(t.List(v).elems)
 	}
 	t.checkList(n)
 	t.spend(16 * n)
 	elems := make([]Value, 0, n)
-	for _, l := range all {
+	for _, v := range lists {
+		l := Computed(v).(*List)
 		if len(l.elems) == n {
 			return l
 		}

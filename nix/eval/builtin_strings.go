@@ -52,20 +52,27 @@ func stringBuiltins() []*Builtin {
 			Doc: "The parts of a string between the matches of an extended POSIX regular expression, and for each match the list of its groups.",
 			Fn: func(t *Thread, args []Value) Value {
 				re, s := t.regex(args[0]), t.Str(args[1])
-				var parts []Value // without the context of s, as in Nix
+				first := len(t.parts)
 				t.spend(wideBytes * len(s.s))
 				re.split(s.s, func(before string, groups []Value, matched bool) {
 					t.step()
-					t.checkList(len(parts))
-					parts = append(parts, Str(before))
+					t.checkList(len(t.parts) - first)
+					part := emptyString // without the context of s, as in Nix
+					if before != "" {
+						part = t.newString(before, nil)
+					}
+					t.parts = append(t.parts, part)
 					if matched {
-						parts = append(parts, NewList(groups...))
+						t.parts = append(t.parts, NewList(groups...))
 					}
 				})
-				if len(parts) == 1 {
-					return NewList(s) // which keeps its context
+				list := t.newList(len(t.parts) - first)
+				copy(list.elems, t.parts[first:])
+				t.dropParts(first)
+				if len(list.elems) == 1 {
+					list.elems[0] = s // which keeps its context
 				}
-				return NewList(parts...)
+				return list
 			}},
 		{Name: "compareVersions", Args: []string{"x", "y"},
 			Doc: "-1 if version x is older than y, 1 if it is newer, else 0. Numbers are compared as numbers; pre comes before everything.",

@@ -247,7 +247,7 @@ func (t *Thread) Try(f func()) error {
 // catch is Try without making the trace.
 func (t *Thread) catch(f func()) (failed *Error) {
 	frames, forcing, depth, site, nested, room := len(t.frames), len(t.forcing), t.depth, t.site, t.nested, t.argRoom
-	texts, digits := len(t.texts), len(t.digits)
+	parts, texts, digits := len(t.parts), len(t.texts), len(t.digits)
 	defer func() {
 		r := recover()
 		if r == nil {
@@ -268,6 +268,7 @@ func (t *Thread) catch(f func()) (failed *Error) {
 		t.frames, t.forcing = t.frames[:frames], t.forcing[:forcing]
 		clear(room)
 		t.depth, t.site, t.nested, t.argRoom = depth, site, nested, room
+		t.dropParts(parts)
 		clear(t.texts[texts:])
 		t.texts, t.digits = t.texts[:texts], t.digits[:digits]
 		t.slabs = slabs{} // they would keep what was made before the error

@@ -235,6 +235,12 @@ type listOf[Elems any] struct {
 	room Elems
 }
 
+// dropParts ends the list whose parts are the last ones, from first on.
+func (t *Thread) dropParts(first int) {
+	clear(t.parts[first:]) // or the collector would keep them
+	t.parts = t.parts[:first]
+}
+
 // StringList makes a list of strings.
 func StringList(elems ...string) *List {
 	values, texts := make([]Value, len(elems)), make([]String, len(elems))
