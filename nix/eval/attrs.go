@@ -15,8 +15,9 @@ import (
 // in a program remembers the shape in which it last found its name, and where, so that
 // most selections cost one comparison.
 type Attrs struct {
+	n     int // of attributes
 	shape *shape
-	vals  []Value // parallel to shape.names
+	// The values follow, parallel to shape.names; see newSet.
 }
 
 // A shape is the part of a set that does not depend on the values.
@@ -39,7 +40,7 @@ type Missing func(t *Thread, name string, pos syntax.Pos) Value
 // when a program selects it without `or`, or takes it by `with`. Everything else, such
 // as `?` and attrNames, knows only the listed names. The result of // stays open-ended.
 func (a *Attrs) WithMissing(f Missing) *Attrs {
-	return &Attrs{&shape{names: a.shape.names, pos: a.shape.pos, missing: f}, a.vals}
+	return setOf(&shape{names: a.shape.names, pos: a.shape.pos, missing: f}, a.vals())
 }
 
 // orMissing asks an open-ended set for a name that it does not list; nil if it has
@@ -51,39 +52,36 @@ func (t *Thread) orMissing(set *Attrs, name string, pos syntax.Pos) Value {
 	return set.shape.missing(t, name, pos)
 }
 
-// newSet returns a set whose n values are to be set. A small one is a single allocation.
-func newSet(s *shape, n int) *Attrs {
-	switch n {
-	case 1:
-		a := &struct {
-			Attrs
-			room [1]Value
-		}{}
-		a.shape, a.vals = s, a.room[:]
-		return &a.Attrs
-	case 2:
-		a := &struct {
-			Attrs
-			room [2]Value
-		}{}
-		a.shape, a.vals = s, a.room[:]
-		return &a.Attrs
-	case 3:
-		a := &struct {
-			Attrs
-			room [3]Value
-		}{}
-		a.shape, a.vals = s, a.room[:]
-		return &a.Attrs
-	case 4:
-		a := &struct {
-			Attrs
-			room [4]Value
-		}{}
-		a.shape, a.vals = s, a.room[:]
-		return &a.Attrs
+// newSet returns a set whose n values are to be set. It is a slice of n + 1 values: the head of
+// the set stands where the first one would be, which has as many words, of which the second
+// is a pointer, too.
+func (s *slabs) newSet(sh *shape, n int) *Attrs { return headOf(s.newValues(n+1), sh) }
+
+// headOf makes a set of a slice whose values are those of the set, but for the first.
+func headOf(slots []Value, sh *shape) *Attrs {
+	a := (*Attrs)(unsafe.Pointer(unsafe.SliceData(slots)))
+	a.n, a.shape = len(slots)-1, sh
+	return a
+}
+
+// setOf returns a set with copies of values.
+func setOf(sh *shape, vals []Value) *Attrs {
+	slots := make([]Value, len(vals)+1)
+	copy(slots[1:], vals)
+	return headOf(slots, sh)
+}
+
+// slot returns the slot of the value with index i, which must be less than the number of values.
+func (a *Attrs) slot(i int) *Value {
+	return (*Value)(unsafe.Add(unsafe.Pointer(a), unsafe.Sizeof(Attrs{})+uintptr(i)*slotSize))
+}
+
+// vals returns the values.
+func (a *Attrs) vals() []Value {
+	if a.n == 0 {
+		return nil
 	}
-	return &Attrs{s, make([]Value, n)}
+	return unsafe.Slice(a.slot(0), a.n)
 }
 
 var (
@@ -130,12 +128,12 @@ func (s *shape) posAt(i int) syntax.Pos {
 func (*Attrs) Type() Type { return TypeAttrs }
 
 // Len returns the number of attributes.
-func (a *Attrs) Len() int { return len(a.vals) }
+func (a *Attrs) Len() int { return a.n }
 
 // Get returns the value of an attribute, which may be a thunk.
 func (a *Attrs) Get(name string) (v Value, found bool) {
 	if i := a.shape.find(name); i >= 0 {
-		return a.vals[i], true
+		return a.vals()[i], true
 	}
 	return nil, false
 }
@@ -157,23 +155,23 @@ func (a *Attrs) Names() []string { return a.shape.names }
 
 // At returns the attribute with index i in the order of Names.
 func (a *Attrs) At(i int) (name string, v Value, pos syntax.Pos) {
-	return a.shape.names[i], a.vals[i], a.shape.posAt(i)
+	return a.shape.names[i], a.vals()[i], a.shape.posAt(i)
 }
 
 // All yields all names, in order, with their values, which may be thunks.
 func (a *Attrs) All() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		for i, name := range a.shape.names {
-			if !yield(name, a.vals[i]) {
+			if !yield(name, a.vals()[i]) {
 				return
 			}
 		}
 	}
 }
 
-// withValues returns a set of the same names with other values, and without positions:
-// its attributes are not defined where those of a are.
-func (a *Attrs) withValues(vals []Value) *Attrs {
+// withoutPlaces returns a's shape without positions: for a set of the same names whose
+// attributes are not defined where those of a are.
+func (a *Attrs) withoutPlaces() *shape {
 	s := a.shape
 	if s.pos != nil || s.missing != nil {
 		if s.bare == nil {
@@ -181,18 +179,18 @@ func (a *Attrs) withValues(vals []Value) *Attrs {
 		}
 		s = s.bare
 	}
-	return &Attrs{s, vals}
+	return s
 }
 
 // Update returns a // b.
 func (a *Attrs) Update(b *Attrs) *Attrs {
 	switch {
-	case len(b.vals) == 0:
+	case b.n == 0:
 		return a
-	case len(a.vals) == 0:
+	case a.n == 0:
 		return b
 	}
-	n, i := len(a.vals), 0 // of different names, and where b's next one would be in a
+	n, i := a.n, 0 // of different names, and where b's next one would be in a
 	for _, name := range b.shape.names {
 		run, found := searchNames(a.shape.names[i:], name)
 		if i += run; found {
@@ -201,18 +199,18 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 			n++
 		}
 	}
-	if n == len(b.vals) && (b.shape.missing != nil || a.shape.missing == nil) {
-		return &Attrs{b.shape, b.vals} // another set: who prints both has no «repeated»
+	if n == b.n && (b.shape.missing != nil || a.shape.missing == nil) {
+		return setOf(b.shape, b.vals()) // another set: who prints both has no «repeated»
 	}
-	shared := n == len(a.vals) // the names
+	shared := n == a.n // the names
 	if shared && a.shape.covers(b.shape) {
-		vals, i := slices.Clone(a.vals), 0
+		out, i := setOf(a.shape, a.vals()), 0
 		for j, name := range b.shape.names {
 			run, _ := searchNames(a.shape.names[i:], name)
 			i += run
-			vals[i] = b.vals[j]
+			*out.slot(i) = *b.slot(j)
 		}
-		return &Attrs{a.shape, vals}
+		return out
 	}
 	out := &shape{missing: b.shape.missing}
 	if out.missing == nil {
@@ -221,7 +219,7 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 	if !shared {
 		out.names = make([]string, 0, n)
 	}
-	vals := make([]Value, 0, n)
+	slots := make([]Value, 1, n+1) // see newSet
 	if a.shape.pos != nil || b.shape.pos != nil {
 		out.pos = make([]syntax.Pos, 0, n)
 	}
@@ -229,11 +227,11 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 		if !shared {
 			out.names = append(out.names, s.shape.names[from:to]...)
 		}
-		vals = append(vals, s.vals[from:to]...)
+		slots = append(slots, s.vals()[from:to]...)
 		switch {
 		case out.pos == nil:
 		case s.shape.pos == nil:
-			out.pos = out.pos[:len(vals)]
+			out.pos = out.pos[:len(slots)-1]
 		default:
 			out.pos = append(out.pos, s.shape.pos[from:to]...)
 		}
@@ -247,11 +245,11 @@ func (a *Attrs) Update(b *Attrs) *Attrs {
 			i++
 		}
 	}
-	take(a, i, len(a.vals))
+	take(a, i, a.n)
 	if shared {
 		out.names = a.shape.names
 	}
-	return &Attrs{out, vals}
+	return headOf(slots, out)
 }
 
 // covers reports whether s with the names of b, which it has, at the places that they have in
@@ -367,16 +365,16 @@ func (t *Thread) merger(x, y *shape) *merger {
 	return m
 }
 
-func (m *merger) merge(a, b *Attrs) *Attrs {
+func (m *merger) merge(t *Thread, a, b *Attrs) *Attrs {
 	if m.isY {
-		return &Attrs{b.shape, b.vals} // another set, see Update
+		return setOf(b.shape, b.vals()) // another set, see Update
 	}
-	set := newSet(m.out, len(m.from))
+	set := t.newSet(m.out, len(m.from))
 	for k, f := range m.from {
 		if f >= 0 {
-			set.vals[k] = b.vals[f]
+			*set.slot(k) = *b.slot(int(f))
 		} else {
-			set.vals[k] = a.vals[-1-f]
+			*set.slot(k) = *a.slot(int(-1 - f))
 		}
 	}
 	return set
@@ -384,8 +382,8 @@ func (m *merger) merge(a, b *Attrs) *Attrs {
 
 // filter returns the attributes whose index keep accepts.
 func (a *Attrs) filter(keep func(i int) bool) *Attrs {
-	kept := make([]int32, 0, len(a.vals))
-	for i := range a.vals {
+	kept := make([]int32, 0, a.n)
+	for i := range a.n {
 		if keep(i) {
 			kept = append(kept, int32(i))
 		}
@@ -393,20 +391,20 @@ func (a *Attrs) filter(keep func(i int) bool) *Attrs {
 	switch len(kept) {
 	case 0:
 		return emptyAttrs
-	case len(a.vals):
+	case a.n:
 		return a
 	}
-	s, vals := &shape{names: make([]string, len(kept))}, make([]Value, len(kept))
+	s, vals := &shape{names: make([]string, len(kept))}, make([]Value, len(kept)+1) // see newSet
 	if a.shape.pos != nil {
 		s.pos = make([]syntax.Pos, len(kept))
 	}
 	for k, i := range kept {
-		s.names[k], vals[k] = a.shape.names[i], a.vals[i]
+		s.names[k], vals[k+1] = a.shape.names[i], *a.slot(int(i))
 		if s.pos != nil {
 			s.pos[k] = a.shape.pos[i]
 		}
 	}
-	return &Attrs{s, vals}
+	return headOf(vals, s)
 }
 
 // An AttrsBuilder collects the attributes of a new set.
@@ -471,14 +469,14 @@ func (b *AttrsBuilder) Done() *Attrs {
 	if b.placed {
 		s.pos = make([]syntax.Pos, len(attrs))
 	}
-	vals := make([]Value, len(attrs))
+	vals := make([]Value, len(attrs)+1) // see newSet
 	for i, a := range attrs {
-		s.names[i], vals[i] = a.name, a.val
+		s.names[i], vals[i+1] = a.name, a.val
 		if b.placed {
 			s.pos[i] = a.pos
 		}
 	}
-	return &Attrs{s, vals}
+	return headOf(vals, s)
 }
 
 // AttrsOf returns a set with the entries of a map.

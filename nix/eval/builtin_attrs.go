@@ -16,8 +16,8 @@ func attrBuiltins() []*Builtin {
 		{Name: "attrValues", Args: []string{"set"}, Doc: "The values of a set's attributes, in the order of their names.",
 			Fn: func(t *Thread, args []Value) Value {
 				set := t.Attrs(args[0])
-				t.spend(16 * len(set.vals))
-				return NewList(slices.Clone(set.vals)...)
+				t.spend(16 * set.n)
+				return NewList(slices.Clone(set.vals())...)
 			}},
 		{Name: "getAttr", Args: []string{"name", "set"}, Doc: "The attribute of that name: set.${name}.",
 			Fn: func(t *Thread, args []Value) Value {
@@ -39,7 +39,7 @@ func attrBuiltins() []*Builtin {
 				if len(drop) == 0 {
 					return set
 				}
-				t.spend(attrBytes * len(set.vals))
+				t.spend(attrBytes * set.n)
 				return set.filter(func(i int) bool { return !drop[set.shape.names[i]] })
 			}},
 		{Name: "intersectAttrs", Args: []string{"x", "y"}, Doc: "The attributes of y whose names are in x, too.",
@@ -48,12 +48,12 @@ func attrBuiltins() []*Builtin {
 				if x.shape == y.shape {
 					return y
 				}
-				t.spend(attrBytes * min(len(x.vals), len(y.vals)))
-				if len(x.vals)*8 < len(y.vals) { // a few names of a big set
-					b := NewAttrs(len(x.vals))
+				t.spend(attrBytes * min(x.n, y.n))
+				if x.n*8 < y.n { // a few names of a big set
+					b := NewAttrs(x.n)
 					for _, name := range x.shape.names {
 						if i := y.shape.find(name); i >= 0 {
-							b.add(name, y.vals[i], y.shape.posAt(i))
+							b.add(name, y.vals()[i], y.shape.posAt(i))
 						}
 					}
 					return b.Done()
@@ -63,11 +63,11 @@ func attrBuiltins() []*Builtin {
 		{Name: "mapAttrs", Args: []string{"f", "set"}, Doc: "A set with f name value in place of each value, computed when needed.",
 			Fn: func(t *Thread, args []Value) Value {
 				set := t.Attrs(args[1])
-				if len(set.vals) == 0 {
+				if set.n == 0 {
 					return emptyAttrs
 				}
-				t.spend((thunkBytes + attrBytes) * len(set.vals))
-				return set.withValues(t.entries(args[0], len(set.vals), func(i int) (string, Value) { return set.shape.names[i], set.vals[i] }))
+				t.spend((thunkBytes + attrBytes) * set.n)
+				return t.mapped(args[0], set.withoutPlaces(), func(i int) (string, Value) { return set.shape.names[i], *set.slot(i) })
 			}},
 		{Name: "catAttrs", Args: []string{"name", "list"}, Doc: "The attributes of that name of those sets in a list that have it.",
 			Fn: func(t *Thread, args []Value) Value {
@@ -89,17 +89,16 @@ func attrBuiltins() []*Builtin {
 				found := map[string][]Value{}
 				for _, e := range sets {
 					set := t.Attrs(e)
-					t.spend((attrBytes + thunkBytes) * len(set.vals))
+					t.spend((attrBytes + thunkBytes) * set.n)
 					for i, name := range set.shape.names {
-						found[name] = append(found[name], set.vals[i])
+						found[name] = append(found[name], set.vals()[i])
 					}
 				}
 				if len(found) == 0 {
 					return emptyAttrs
 				}
 				names := slices.Sorted(maps.Keys(found))
-				vals := t.entries(fn, len(names), func(i int) (string, Value) { return names[i], NewList(found[names[i]]...) })
-				return &Attrs{&shape{names: names}, vals}
+				return t.mapped(fn, &shape{names: names}, func(i int) (string, Value) { return names[i], NewList(found[names[i]]...) })
 			}},
 		{Name: "functionArgs", Args: []string{"f"},
 			Doc: "The names that a function takes out of its argument; each is true if it has a default.",

@@ -208,7 +208,7 @@ func (t *Thread) ToGo(v Value) any {
 		if isStringLike(v) {
 			return t.coerce(v, inPath, t.Pos()).s
 		}
-		out := make(map[string]any, len(v.vals))
+		out := make(map[string]any, v.n)
 		for name, e := range v.All() {
 			out[name] = t.ToGo(e)
 		}
@@ -307,7 +307,7 @@ func (w *jsonWriter) attrs(set *Attrs) {
 		w.out.WriteByte(':')
 		site.index = i
 		w.t.frames = append(w.t.frames, frame{site: site})
-		w.value(set.vals[i])
+		w.value(set.vals()[i])
 		w.t.frames = w.t.frames[:len(w.t.frames)-1]
 	}
 	w.out.WriteByte('}')

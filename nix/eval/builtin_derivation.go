@@ -59,9 +59,9 @@ func derivation(t *Thread, args []Value) Value {
 	list := Lazy(func(*Thread) Value { return NewList(all...) }) // one for all outputs: printing knows it again
 	var first Value
 	for i, out := range outputs {
-		b := NewAttrs(len(set.vals) + 6 + len(outputs))
+		b := NewAttrs(set.n + 6 + len(outputs))
 		for i, n := range set.shape.names {
-			b.add(n, set.vals[i], set.shape.posAt(i))
+			b.add(n, set.vals()[i], set.shape.posAt(i))
 		}
 		of := func(name string) Value {
 			return Lazy(func(t *Thread) Value { return t.Force(t.need(t.Attrs(strict), name)) })
@@ -110,14 +110,14 @@ func (t *Thread) derivationStrict(set *Attrs) Value {
 	structured, ignoreNulls := flag("__structuredAttrs"), flag("__ignoreNulls")
 	r := &recipe{t: t, drv: &store.Derivation{Name: name, Outputs: map[string]store.Output{}, Inputs: map[string][]string{}, Env: map[string]string{}},
 		outputs: []string{"out"}}
-	json := NewAttrs(len(set.vals))
+	json := NewAttrs(set.n)
 	floating := false
 	for i, attr := range set.shape.names {
 		if attr == "__ignoreNulls" {
 			continue
 		}
 		t.frames = append(t.frames, frame{site: &attrSite{set, i}})
-		v := t.Force(set.vals[i])
+		v := t.Force(set.vals()[i])
 		_, null := v.(Null)
 		switch {
 		case null && ignoreNulls:

@@ -10,28 +10,43 @@ import (
 // one of them is.
 const thunkSlab = 32
 
-// delayed returns n thunks.
-func delayed(n int, thunk func(i int) Thunk) []Value {
-	elems := make([]Value, n)
-	for from := 0; from < n; from += thunkSlab {
-		slab := make([]Thunk, min(thunkSlab, n-from))
+// delayed fills elems with thunks.
+func (t *Thread) delayed(elems []Value, thunk func(i int) Thunk) {
+	if len(elems) < fewValues {
+		for i := range elems {
+			th := t.newThunk()
+			*th = thunk(i)
+			elems[i] = th
+		}
+		return
+	}
+	for from := 0; from < len(elems); from += thunkSlab {
+		slab := make([]Thunk, min(thunkSlab, len(elems)-from))
 		for i := range slab {
 			slab[i] = thunk(from + i)
 			elems[from+i] = &slab[i]
 		}
 	}
-	return elems
 }
 
-// entries returns f name value for each i below n, as thunks that the running builtin makes.
-func (t *Thread) entries(f Value, n int, at func(i int) (name string, val Value)) []Value {
+// delayedList returns a list of n thunks.
+func (t *Thread) delayedList(n int, thunk func(i int) Thunk) *List {
+	list := t.newList(n)
+	t.delayed(list.elems, thunk)
+	return list
+}
+
+// mapped returns a set with f name value for each i, as thunks that the running builtin makes.
+func (t *Thread) mapped(f Value, sh *shape, at func(i int) (name string, val Value)) *Attrs {
 	code := &entryNode{site: t.site, fn: Computed(f)}
 	code.code = code
-	all := make([]entry, n)
-	return delayed(n, func(i int) Thunk {
+	all := make([]entry, len(sh.names))
+	set := t.newSet(sh, len(all))
+	t.delayed(set.vals(), func(i int) Thunk {
 		all[i].name, all[i].val = at(i)
 		return Thunk{code: &code.code, val: &all[i]}
 	})
+	return set
 }
 
 // call1 calls a forced function now, not lazily.
@@ -116,7 +131,7 @@ func listBuiltins() []*Builtin {
 				}
 				t.spend(thunkBytes * len(list.elems))
 				code := elemCode(t.site, args[0])
-				return NewList(delayed(len(list.elems), func(i int) Thunk { return Thunk{code: code, val: list.elems[i]} })...)
+				return t.delayedList(len(list.elems), func(i int) Thunk { return Thunk{code: code, val: list.elems[i]} })
 			}},
 		{Name: "filter", Args: []string{"pred", "list"}, Doc: "The elements x for which pred x is true.",
 			Fn: func(t *Thread, args []Value) Value {
@@ -176,10 +191,10 @@ func listBuiltins() []*Builtin {
 				t.spend(thunkBytes * int(n))
 				code := elemCode(t.site, args[0])
 				numbers := make([]Int, n) // of which each would be an allocation
-				return NewList(delayed(int(n), func(i int) Thunk {
+				return t.delayedList(int(n), func(i int) Thunk {
 					numbers[i] = Int(i)
 					return Thunk{code: code, val: boxed(&numbers[i])}
-				})...)
+				})
 			}},
 		{Name: "concatLists", Args: []string{"lists"}, Doc: "The lists in a list, one after the other.",
 			Fn: func(t *Thread, args []Value) Value { return t.concatLists(t.List(args[0]).elems) }},

@@ -142,7 +142,7 @@ func contextBuiltins() []*Builtin {
 				var elems []string
 				for i, e := range set.shape.names {
 					if t.ev.store != nil {
-						elems = append(elems, t.contextOf(e, set.vals[i])...)
+						elems = append(elems, t.contextOf(e, set.vals()[i])...)
 						continue
 					}
 					if kind, _, found := strings.Cut(e, ":"); !found || !slices.Contains([]string{"package", "file", "source", filtered}, kind) {

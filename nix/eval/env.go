@@ -55,6 +55,7 @@ type slabs struct {
 	thunks  []Thunk
 	lambdas []Lambda
 	strings []String
+	values  []Value
 	lists1  []listOf[[1]Value]
 	lists2  []listOf[[2]Value]
 	ints    []Int
@@ -82,6 +83,24 @@ func (s *slabs) newString(text string, ctx *Context) *String {
 	s.strings = s.strings[1:]
 	p.s, p.ctx = text, ctx
 	return p
+}
+
+const (
+	valueSlab = 32 // values, which are two words each
+	fewValues = 8  // a slice of more is an allocation of its own
+)
+
+// newValues returns n values to be set.
+func (s *slabs) newValues(n int) []Value {
+	if n > fewValues {
+		return make([]Value, n)
+	}
+	if len(s.values) < n {
+		s.values = make([]Value, valueSlab)
+	}
+	vals := s.values[:n:n]
+	s.values = s.values[n:]
+	return vals
 }
 
 // newLambda returns a function to be filled.
@@ -391,10 +410,10 @@ func (n *withNode) eval(t *Thread, e *env) Value {
 			t.wrongType(n.place, v, "a set in a with")
 		}
 		if i := set.shape.find(n.name); i >= 0 {
-			v := set.vals[i]
+			v := *set.slot(i)
 			if th, ok := v.(*Thunk); ok {
 				v = t.force(th)
-				set.vals[i] = v
+				*set.slot(i) = v
 			}
 			return v
 		}

@@ -149,9 +149,9 @@ func (r *jsonReader) object() Value {
 	if !slices.Equal(keys, r.written) {
 		r.arrange(keys)
 	}
-	set := newSet(r.shape, len(r.order))
+	set := r.t.newSet(r.shape, len(r.order))
 	for i, k := range r.order {
-		set.vals[i] = r.vals[first+k]
+		*set.slot(i) = r.vals[first+k]
 	}
 	r.drop(first)
 	return set

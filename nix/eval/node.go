@@ -241,7 +241,7 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 			v = t.unlisted(s, v, name)
 			continue
 		}
-		v = set.vals[k]
+		v = *set.slot(k)
 		if th, ok := v.(*Thunk); ok {
 			if th.code != nil {
 				t.frames = append(t.frames, frame{site: n})
@@ -250,7 +250,7 @@ func (n *selectNode) eval(t *Thread, e *env) Value {
 			} else {
 				v = th.val
 			}
-			set.vals[k] = v
+			*set.slot(k) = v
 		}
 	}
 	return v
@@ -282,7 +282,7 @@ func (n *selectNode) delay(t *Thread, e *env) Value {
 			if k < 0 {
 				return n.later(t, n, e)
 			}
-			v = Computed(set.vals[k])
+			v = Computed(*set.slot(k))
 		}
 		return v // it may be a thunk, but that of the attribute itself
 	}
@@ -321,7 +321,7 @@ func (n *hasAttrNode) eval(t *Thread, e *env) Value {
 		if i == len(n.path)-1 {
 			break // the last value is not needed
 		}
-		v = t.Force(set.vals[k])
+		v = t.Force(*set.slot(k))
 	}
 	return Bool(true)
 }
@@ -412,8 +412,8 @@ func bind(t *Thread, outer, inner *env, vals []attrCode, sources []node) {
 
 func (n *attrsNode) eval(t *Thread, e *env) Value {
 	inner := e
-	set := newSet(n.shape, len(n.vals))
-	vals := set.vals
+	set := t.newSet(n.shape, len(n.vals))
+	vals := set.vals()
 	switch {
 	case n.recursive:
 		inner = t.newEnv(e, len(n.vals)+len(n.sources))
@@ -470,7 +470,7 @@ func (n *attrsNode) withOverrides(t *Thread, vals []Value, inner *env, k int) Va
 		}
 		vals[i] = *inner.slot(i)
 	}
-	set := (&Attrs{n.shape, vals}).Update(overrides)
+	set := setOf(n.shape, vals).Update(overrides)
 	if len(n.dynamic) > 0 {
 		return n.withDynamic(t, set, inner)
 	}
@@ -478,9 +478,9 @@ func (n *attrsNode) withOverrides(t *Thread, vals []Value, inner *env, k int) Va
 }
 
 func (n *attrsNode) withDynamic(t *Thread, set *Attrs, e *env) Value {
-	b := NewAttrs(len(set.vals) + len(n.dynamic))
+	b := NewAttrs(set.n + len(n.dynamic))
 	for i, name := range set.shape.names {
-		b.add(name, set.vals[i], set.shape.posAt(i))
+		b.add(name, set.vals()[i], set.shape.posAt(i))
 	}
 	seen := map[string]syntax.Pos{}
 	for _, d := range n.dynamic {

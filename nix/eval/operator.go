@@ -255,19 +255,19 @@ type updateNode struct {
 func (n *updateNode) eval(t *Thread, e *env) Value {
 	x, y := t.attrsOf(n.x, e), t.attrsOf(n.y, e)
 	switch {
-	case len(y.vals) == 0:
+	case y.n == 0:
 		return x
-	case len(x.vals) == 0:
+	case x.n == 0:
 		return y
 	}
-	t.spend(48 * (len(x.vals) + len(y.vals)))
+	t.spend(48 * (x.n + y.n))
 	if n.last == nil || n.last.x != x.shape || n.last.y != y.shape {
-		if len(x.vals)+len(y.vals) > maxMerged {
+		if x.n+y.n > maxMerged {
 			return x.Update(y)
 		}
 		n.last = t.merger(x.shape, y.shape)
 	}
-	return n.last.merge(x, y)
+	return n.last.merge(t, x, y)
 }
 func (n *updateNode) delay(t *Thread, e *env) Value { return n.later(t, n, e) }
 
@@ -394,7 +394,7 @@ func (t *Thread) equal(x, y Value, pos syntax.Pos) bool {
 				}
 			}
 		}
-		if len(a.vals) != len(b.vals) {
+		if a.n != b.n {
 			return false
 		}
 		if a.shape != b.shape {
@@ -404,7 +404,7 @@ func (t *Thread) equal(x, y Value, pos syntax.Pos) bool {
 				}
 			}
 		}
-		return t.allEqual(a.vals, b.vals, pos)
+		return t.allEqual(a.vals(), b.vals(), pos)
 	}
 	return false
 }
@@ -573,8 +573,8 @@ func (t *Thread) coerceAttrs(set *Attrs, how coercion, pos syntax.Pos) *String {
 		return t.coerce(t.Call(f, set), how, pos)
 	}
 	if i := set.shape.find("outPath"); i >= 0 {
-		v := t.Force(set.vals[i])
-		set.vals[i] = v
+		v := t.Force(set.vals()[i])
+		set.vals()[i] = v
 		return t.coerce(v, how, pos)
 	}
 	t.raise(&Error{Pos: pos, Msg: "cannot coerce a set to a string: " + t.brief(set),

@@ -82,9 +82,9 @@ func (p *printer) value(v Value, depth int) {
 		}
 		p.collection(cell, "[", "]", len(v.elems), depth, func(i int) { p.value(v.elems[i], depth+1) })
 	case *Attrs:
-		p.collection(v, "{", "}", len(v.vals), depth, func(i int) {
+		p.collection(v, "{", "}", v.n, depth, func(i int) {
 			p.out.WriteString(syntax.QuoteName(v.shape.names[i]) + " = ")
-			p.value(v.vals[i], depth+1)
+			p.value(v.vals()[i], depth+1)
 			p.out.WriteByte(';')
 		})
 	}

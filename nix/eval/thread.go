@@ -141,7 +141,7 @@ func (t *Thread) forceDeep(v Value, seen map[any]bool) Value {
 	case *List:
 		elems = v.elems
 	case *Attrs:
-		elems = v.vals
+		elems = v.vals()
 	}
 	if len(elems) == 0 || seen[v] {
 		return v
@@ -172,8 +172,8 @@ type attrSite struct {
 	index int
 }
 
-func (s *attrSite) eval(*Thread, *env) Value  { return s.set.vals[s.index] }
-func (s *attrSite) delay(*Thread, *env) Value { return s.set.vals[s.index] }
+func (s *attrSite) eval(*Thread, *env) Value  { return s.set.vals()[s.index] }
+func (s *attrSite) delay(*Thread, *env) Value { return s.set.vals()[s.index] }
 func (s *attrSite) pos() syntax.Pos           { return s.set.shape.posAt(s.index) }
 func (s *attrSite) describe() string {
 	return "the attribute '" + s.set.shape.names[s.index] + "'"
@@ -346,7 +346,7 @@ func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
 	for i := range code.formals {
 		f := &code.formals[i]
 		if k := f.cache.find(set.shape, f.name); k >= 0 {
-			*e.slot(i) = set.vals[k]
+			*e.slot(i) = *set.slot(k)
 			taken++
 		} else if f.fallback != nil {
 			continue
@@ -358,7 +358,7 @@ func (t *Thread) bindFormals(code *lambdaNode, e *env, arg Value) {
 			t.raise(err)
 		}
 	}
-	if !code.ellipsis && taken < len(set.vals) {
+	if !code.ellipsis && taken < set.n {
 		name := code.unknownTo(set)[0]
 		pos := set.Pos(name)
 		if !pos.IsValid() {
@@ -479,7 +479,7 @@ func (t *Thread) Select(v Value, path ...string) Value {
 			t.raise(&Error{Pos: t.Pos(), Msg: "attribute '" + name + "' missing", Hint: didYouMean(name, set.Names())})
 		}
 		t.frames = append(t.frames, frame{site: &attrSite{set, i}})
-		v = t.Force(set.vals[i])
+		v = t.Force(set.vals()[i])
 		t.frames = t.frames[:len(t.frames)-1]
 	}
 	return v

@@ -226,7 +226,10 @@ func (s *slabs) newList(n int) *List {
 		l.elems = l.room[:]
 		return &l.List
 	}
-	return &List{make([]Value, n)}
+	if n == 0 {
+		return emptyList
+	}
+	return &List{s.newValues(n)}
 }
 
 // A listOf is a list with its elements.
