@@ -27,13 +27,15 @@ const (
 func growHeap(need int64) {
 	debug.SetGCPercent(-1) // or the block would start a collection before the one that frees it
 	adviseHuge(heapRoom)
-	runtime.GC()
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	used := max(int64(live[0].Value.Uint64()), heapUnit)
-	debug.SetGCPercent(int(max(heapTarget+need-used, used) * 100 / used))
-	// After the first collection the usual rule is right again.
-	runtime.SetFinalizer(new([2]int64), func(*[2]int64) { debug.SetGCPercent(laterFactor) })
+	go func() { // the evaluation goes on meanwhile
+		runtime.GC()
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		used := max(int64(live[0].Value.Uint64()), heapUnit)
+		debug.SetGCPercent(int(max(heapTarget+need-used, used) * 100 / used))
+		// After the first collection the usual rule is right again.
+		runtime.SetFinalizer(new([2]int64), func(*[2]int64) { debug.SetGCPercent(laterFactor) })
+	}()
 }
 
 // adviseHuge is a function of its own so that nothing refers to the block afterwards.
