@@ -7,29 +7,29 @@ import (
 
 func attrBuiltins() []*Builtin {
 	return []*Builtin{
-		{Name: "attrNames", Args: []string{"set"}, Doc: "The names of a set's attributes, sorted.",
+		{Name: "attrNames", Args: []string{"set"}, first: 1, Doc: "The names of a set's attributes, sorted.",
 			Fn: func(t *Thread, args []Value) Value {
 				names := t.Attrs(args[0]).Names()
 				t.spend(stringBytes * len(names))
 				return StringList(names...)
 			}},
-		{Name: "attrValues", Args: []string{"set"}, Doc: "The values of a set's attributes, in the order of their names.",
+		{Name: "attrValues", Args: []string{"set"}, first: 1, Doc: "The values of a set's attributes, in the order of their names.",
 			Fn: func(t *Thread, args []Value) Value {
 				set := t.Attrs(args[0])
 				t.spend(16 * set.n)
 				return NewList(slices.Clone(set.vals())...)
 			}},
-		{Name: "getAttr", Args: []string{"name", "set"}, Doc: "The attribute of that name: set.${name}.",
+		{Name: "getAttr", Args: []string{"name", "set"}, first: 1, Doc: "The attribute of that name: set.${name}.",
 			Fn: func(t *Thread, args []Value) Value {
 				name := t.plainText(args[0])
 				return t.need(t.Attrs(args[1]), name)
 			}},
-		{Name: "hasAttr", Args: []string{"name", "set"}, Doc: "Whether a set has an attribute of that name: set ? ${name}.",
+		{Name: "hasAttr", Args: []string{"name", "set"}, first: 1, Doc: "Whether a set has an attribute of that name: set ? ${name}.",
 			Fn: func(t *Thread, args []Value) Value {
 				name := t.plainText(args[0])
 				return Bool(t.Attrs(args[1]).Has(name))
 			}},
-		{Name: "removeAttrs", Args: []string{"set", "names"}, Global: true, Doc: "A set without the attributes whose names are in a list.",
+		{Name: "removeAttrs", Args: []string{"set", "names"}, first: 1, Global: true, Doc: "A set without the attributes whose names are in a list.",
 			Fn: func(t *Thread, args []Value) Value {
 				set, names := t.Attrs(args[0]), t.List(args[1]).elems
 				drop := make(map[string]bool, len(names))
@@ -42,7 +42,7 @@ func attrBuiltins() []*Builtin {
 				t.spend(attrBytes * set.n)
 				return set.filter(func(i int) bool { return !drop[set.shape.names[i]] })
 			}},
-		{Name: "intersectAttrs", Args: []string{"x", "y"}, Doc: "The attributes of y whose names are in x, too.",
+		{Name: "intersectAttrs", Args: []string{"x", "y"}, first: 1, Doc: "The attributes of y whose names are in x, too.",
 			Fn: func(t *Thread, args []Value) Value {
 				x, y := t.Attrs(args[0]), t.Attrs(args[1])
 				if x.shape == y.shape {
@@ -60,7 +60,7 @@ func attrBuiltins() []*Builtin {
 				}
 				return y.filter(func(i int) bool { return x.Has(y.shape.names[i]) })
 			}},
-		{Name: "mapAttrs", Args: []string{"f", "set"}, Doc: "A set with f name value in place of each value, computed when needed.",
+		{Name: "mapAttrs", Args: []string{"f", "set"}, first: 2, Doc: "A set with f name value in place of each value, computed when needed.",
 			Fn: func(t *Thread, args []Value) Value {
 				set := t.Attrs(args[1])
 				if set.n == 0 {
@@ -69,7 +69,7 @@ func attrBuiltins() []*Builtin {
 				t.spend((thunkBytes + attrBytes) * set.n)
 				return t.mapped(args[0], set.withoutPlaces(), func(i int) (string, Value) { return set.shape.names[i], *set.slot(i) })
 			}},
-		{Name: "catAttrs", Args: []string{"name", "list"}, Doc: "The attributes of that name of those sets in a list that have it.",
+		{Name: "catAttrs", Args: []string{"name", "list"}, first: 1, Doc: "The attributes of that name of those sets in a list that have it.",
 			Fn: func(t *Thread, args []Value) Value {
 				name := t.plainText(args[0])
 				var found []Value
@@ -129,11 +129,11 @@ func attrBuiltins() []*Builtin {
 
 func typeBuiltins() []*Builtin {
 	is := func(name, doc string, kind Type) *Builtin {
-		return &Builtin{Name: name, Args: []string{"x"}, Doc: doc, Global: name == "isNull",
+		return &Builtin{Name: name, Args: []string{"x"}, first: 1, Doc: doc, Global: name == "isNull",
 			Fn: func(t *Thread, args []Value) Value { return Bool(t.Force(args[0]).Type() == kind) }}
 	}
 	return []*Builtin{
-		{Name: "typeOf", Args: []string{"x"},
+		{Name: "typeOf", Args: []string{"x"}, first: 1,
 			Doc: "The name of a value's type: int, bool, string, path, null, set, list, lambda or float.",
 			Fn:  func(t *Thread, args []Value) Value { return Str(t.Force(args[0]).Type().String()) }},
 		is("isAttrs", "Whether a value is a set.", TypeAttrs),

@@ -49,7 +49,7 @@ func controlBuiltins() []*Builtin {
 				}
 				panic(err)
 			}},
-		{Name: "seq", Args: []string{"x", "y"}, Doc: "y, after x has been computed.",
+		{Name: "seq", Args: []string{"x", "y"}, first: 1, Doc: "y, after x has been computed.",
 			Fn: func(t *Thread, args []Value) Value {
 				t.Force(args[0])
 				return args[1]

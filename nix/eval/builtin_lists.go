@@ -95,9 +95,9 @@ const (
 
 func listBuiltins() []*Builtin {
 	return []*Builtin{
-		{Name: "length", Args: []string{"list"}, Doc: "The number of elements of a list.",
+		{Name: "length", Args: []string{"list"}, first: 1, Doc: "The number of elements of a list.",
 			Fn: func(t *Thread, args []Value) Value { return MakeInt(int64(len(t.List(args[0]).elems))) }},
-		{Name: "head", Args: []string{"list"}, Doc: "The first element of a list, which must not be empty.",
+		{Name: "head", Args: []string{"list"}, first: 1, Doc: "The first element of a list, which must not be empty.",
 			Fn: func(t *Thread, args []Value) Value {
 				list := t.List(args[0])
 				if len(list.elems) == 0 {
@@ -105,7 +105,7 @@ func listBuiltins() []*Builtin {
 				}
 				return list.elems[0]
 			}},
-		{Name: "tail", Args: []string{"list"}, Doc: "A list without its first element; the list must not be empty.",
+		{Name: "tail", Args: []string{"list"}, first: 1, Doc: "A list without its first element; the list must not be empty.",
 			Fn: func(t *Thread, args []Value) Value {
 				list := t.List(args[0])
 				if len(list.elems) == 0 {
@@ -113,7 +113,7 @@ func listBuiltins() []*Builtin {
 				}
 				return NewList(list.elems[1:]...)
 			}},
-		{Name: "elemAt", Args: []string{"list", "n"}, Doc: "The element with index n, counted from 0.",
+		{Name: "elemAt", Args: []string{"list", "n"}, first: 2, Doc: "The element with index n, counted from 0.",
 			Fn: func(t *Thread, args []Value) Value {
 				n := t.Int(args[1])
 				list := t.List(args[0])
@@ -122,7 +122,7 @@ func listBuiltins() []*Builtin {
 				}
 				return list.elems[n]
 			}},
-		{Name: "map", Args: []string{"f", "list"}, Global: true,
+		{Name: "map", Args: []string{"f", "list"}, first: 2, Global: true,
 			Doc: "The list of f x for each element x. The calls are made when their results are needed.",
 			Fn: func(t *Thread, args []Value) Value {
 				list := t.List(args[1])
@@ -133,7 +133,7 @@ func listBuiltins() []*Builtin {
 				code := elemCode(t.site, args[0])
 				return t.delayedList(len(list.elems), func(i int) Thunk { return Thunk{code: code, val: list.elems[i]} })
 			}},
-		{Name: "filter", Args: []string{"pred", "list"}, Doc: "The elements x for which pred x is true.",
+		{Name: "filter", Args: []string{"pred", "list"}, first: 2, Doc: "The elements x for which pred x is true.",
 			Fn: func(t *Thread, args []Value) Value {
 				list := t.List(args[1])
 				if len(list.elems) == 0 {
@@ -158,7 +158,7 @@ func listBuiltins() []*Builtin {
 				}
 				return NewList(elems...)
 			}},
-		{Name: "elem", Args: []string{"x", "list"}, Doc: "Whether a list has an element that equals x.",
+		{Name: "elem", Args: []string{"x", "list"}, first: 2, Doc: "Whether a list has an element that equals x.",
 			Fn: func(t *Thread, args []Value) Value {
 				for _, e := range t.List(args[1]).elems {
 					if t.equalWithin(args[0], e, t.Pos()) {
@@ -167,11 +167,11 @@ func listBuiltins() []*Builtin {
 				}
 				return Bool(false)
 			}},
-		{Name: "all", Args: []string{"pred", "list"}, Doc: "Whether pred is true of every element.",
+		{Name: "all", Args: []string{"pred", "list"}, first: 1, Doc: "Whether pred is true of every element.",
 			Fn: func(t *Thread, args []Value) Value { return Bool(!t.some(args, false)) }},
-		{Name: "any", Args: []string{"pred", "list"}, Doc: "Whether pred is true of some element.",
+		{Name: "any", Args: []string{"pred", "list"}, first: 1, Doc: "Whether pred is true of some element.",
 			Fn: func(t *Thread, args []Value) Value { return Bool(t.some(args, true)) }},
-		{Name: "foldl'", Args: []string{"op", "nul", "list"},
+		{Name: "foldl'", Args: []string{"op", "nul", "list"}, first: 1,
 			Doc: "Combines the elements from the left: op (op (op nul x0) x1) …. Each intermediate result is computed at once.",
 			Fn: func(t *Thread, args []Value) Value {
 				op, acc := t.fnArg(args[0]), args[1]
@@ -180,7 +180,7 @@ func listBuiltins() []*Builtin {
 				}
 				return acc
 			}},
-		{Name: "genList", Args: []string{"f", "n"}, Doc: "The list [ (f 0) (f 1) … (f (n - 1)) ], computed when needed.",
+		{Name: "genList", Args: []string{"f", "n"}, first: 2, Doc: "The list [ (f 0) (f 1) … (f (n - 1)) ], computed when needed.",
 			Fn: func(t *Thread, args []Value) Value {
 				n := t.Int(args[1])
 				if n < 0 {
@@ -196,9 +196,9 @@ func listBuiltins() []*Builtin {
 					return Thunk{code: code, val: boxed(&numbers[i])}
 				})
 			}},
-		{Name: "concatLists", Args: []string{"lists"}, Doc: "The lists in a list, one after the other.",
+		{Name: "concatLists", Args: []string{"lists"}, first: 1, Doc: "The lists in a list, one after the other.",
 			Fn: func(t *Thread, args []Value) Value { return t.concatLists(t.List(args[0]).elems) }},
-		{Name: "concatMap", Args: []string{"f", "list"}, Doc: "The lists f x for each element x, one after the other.",
+		{Name: "concatMap", Args: []string{"f", "list"}, first: 1, Doc: "The lists f x for each element x, one after the other.",
 			Fn: func(t *Thread, args []Value) Value {
 				fn, list := t.fnArg(args[0]), t.List(args[1])
 				t.spend(16 * len(list.elems))
@@ -246,7 +246,7 @@ func listBuiltins() []*Builtin {
 			Doc: "Everything that can be reached from the list startSet with the function operator, which gives a list of successors. " +
 				"Elements are sets with an attribute key; of equal keys the first element counts.",
 			Fn: genericClosure},
-		{Name: "listToAttrs", Args: []string{"list"},
+		{Name: "listToAttrs", Args: []string{"list"}, first: 1,
 			Doc: "A set made of a list of { name, value }. Of equal names the first counts.",
 			Fn: func(t *Thread, args []Value) Value {
 				list := t.List(args[0])

@@ -8,13 +8,13 @@ import (
 
 func stringBuiltins() []*Builtin {
 	return []*Builtin{
-		{Name: "toString", Args: []string{"x"}, Global: true, toText: true,
+		{Name: "toString", Args: []string{"x"}, first: 1, Global: true, toText: true,
 			Doc: "A value as a string: false and null are \"\", true is \"1\", a list is its elements with spaces between them, " +
 				"a path is its text, a set is what its __toString or outPath gives.",
 			Fn: func(t *Thread, args []Value) Value { return t.ToString(args[0]) }},
-		{Name: "stringLength", Args: []string{"s"}, Doc: "The length of a string in bytes.",
+		{Name: "stringLength", Args: []string{"s"}, first: 1, Doc: "The length of a string in bytes.",
 			Fn: func(t *Thread, args []Value) Value { return MakeInt(int64(len(t.stringArg(args[0]).s))) }},
-		{Name: "substring", Args: []string{"start", "len", "s"},
+		{Name: "substring", Args: []string{"start", "len", "s"}, first: 1,
 			Doc: "The len bytes of a string from start, counted from 0. It ends with the string when len is negative or too big.",
 			Fn: func(t *Thread, args []Value) Value {
 				start, n := t.Int(args[0]), t.Int(args[1])
@@ -32,7 +32,7 @@ func stringBuiltins() []*Builtin {
 				}
 				return StrContext(s.s[start:start+n], s.ctx)
 			}},
-		{Name: "concatStringsSep", Args: []string{"sep", "list"}, Doc: "The strings of a list with sep between them.",
+		{Name: "concatStringsSep", Args: []string{"sep", "list"}, first: 1, Doc: "The strings of a list with sep between them.",
 			Fn: func(t *Thread, args []Value) Value { return t.joinStrings(t.Str(args[0]), t.List(args[1]).elems) }},
 		{Name: "replaceStrings", Args: []string{"from", "to", "s"},
 			Doc: "A string in which each occurrence of a string of the list from is replaced by the one at the same place in the list to. " +

@@ -165,8 +165,13 @@ func (n *callNode) applyPrimitive(t *Thread, e *env, f *Primitive, i int) (Value
 		args, room = t.arguments(n)
 	}
 	copy(args, f.args)
+	now := f.builtin.first - 1 - len(f.args)
 	for k := range take {
-		args[len(f.args)+k] = n.args[i+k].delay(t, e)
+		if arg := n.args[i+k]; k == now && len(args) == arity {
+			args[len(f.args)+k] = t.value(arg, e)
+		} else {
+			args[len(f.args)+k] = arg.delay(t, e)
+		}
 	}
 	i += take
 	if len(args) < arity {

@@ -410,7 +410,18 @@ func captures(n node) bool {
 			return p.expr != nil && captures(p.expr)
 		})
 	case *callNode:
-		return captures(n.fn) || slices.ContainsFunc(n.args, delayCaptures)
+		first := -1
+		if fn, ok := n.fn.(constNode); ok {
+			if p, ok := fn.val.(*Primitive); ok && len(p.args) == 0 && len(p.builtin.Args) == len(n.args) {
+				first = p.builtin.first - 1 // which is not delayed
+			}
+		}
+		for i, arg := range n.args {
+			if i == first && captures(arg) || i != first && delayCaptures(arg) {
+				return true
+			}
+		}
+		return captures(n.fn)
 	case *listNode:
 		return slices.ContainsFunc(n.elems, delayCaptures)
 	case *attrsNode:

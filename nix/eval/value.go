@@ -330,6 +330,9 @@ type Builtin struct {
 	// Global says that the name is also known without "builtins.".
 	Global bool
 	toText bool // it is toString
+	// first says which argument Fn computes before it does anything else, counted from 1: calls
+	// pass its value. 0: none.
+	first int
 }
 
 // Value returns b as a function of the language.
