@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -234,7 +233,7 @@ func GuardMain(path string, argv, started []string, listening func() error) (cod
 			g.pass(s.(unix.Signal))
 			quiet = time.After(settled)
 		case <-quiet:
-			dropProgram()
+			DropProgram()
 		case <-child:
 			// We have not reaped it until now, so pass can't have hit another process.
 			if _, _, ended := peek(unix.P_PID, g.pid); !ended {
@@ -390,34 +389,6 @@ func reapAll() (children bool) {
 		case err == unix.EINTR || pid > 0:
 		default:
 			return err == nil
-		}
-	}
-}
-
-// dropProgram drops the pages of our own program from memory. Those that the start has
-// touched are most of what an idle guard would take. If one is needed again, the kernel
-// reads it from the file, so pages that differ from the file, such as relocated ones,
-// must stay.
-func dropProgram() {
-	smaps, err := readProc("/proc/self/smaps")
-	if err != nil {
-		return
-	}
-	var from, to uintptr
-	for line := range strings.Lines(string(smaps)) {
-		f := strings.Fields(line)
-		switch {
-		case len(f) >= 6 && strings.Contains(f[0], "-"): // a mapping; its counts follow
-			fmt.Sscanf(f[0], "%x-%x", &from, &to)
-			if f[5][0] != '/' || strings.Contains(f[1], "w") {
-				from, to = 0, 0
-			}
-		case len(f) >= 5 && strings.Contains(f[0], "-"):
-			from, to = 0, 0
-		case len(f) > 1 && (f[0] == "Anonymous:" || f[0] == "Swap:") && f[1] != "0":
-			from, to = 0, 0
-		case len(f) > 0 && f[0] == "VmFlags:" && to > from: // the last one
-			unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
 		}
 	}
 }

@@ -181,7 +181,7 @@ func TestDropProgram(t *testing.T) {
 		}
 	}
 	_, before := ownProgram(t)
-	dropProgram()
+	DropProgram()
 	if _, after := ownProgram(t); after > before*9/10 { // some is needed again at once
 		t.Errorf("%d KiB of our program are in memory, %d before", after, before)
 	}

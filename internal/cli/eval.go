@@ -138,7 +138,7 @@ func newEvaluator(env *Env, opts evalOptions) (*eval.Evaluator, error) {
 	if env.Getenv("GOGC") == "" {
 		if _, limited := addressSpace(); !limited && all.MaxMemory >= 2*heapRoom { // what fails in Go's heap ends the program
 			debug.SetGCPercent(smallFactor)
-			all.Grow = growHeap
+			all.Grow = []eval.Growth{{Heap: startUnused, Do: dropStart}, {Heap: smallHeap, Do: growHeap}}
 		}
 	}
 	if err := applySettings(&all, env.Getenv("NIX_CONFIG"), opts.settings); err != nil {

@@ -57,9 +57,8 @@ type Options struct {
 	// earlier, as in Nix: for whoever prints values with what is not computed yet.
 	Unforced bool
 
-	// Grow, if set, is called once when the heap gets larger than a few megabytes, before need
-	// more bytes are allocated at once: the program may make room for them.
-	Grow func(need int64)
+	// Grow is what the program does when the heap gets larger, each once, the least first.
+	Grow []Growth
 
 	// Builtins are added to the built-in ones, or replace those of the same name.
 	Builtins []*Builtin
@@ -74,6 +73,13 @@ type Options struct {
 	Store bool
 	// DisplayPath returns how messages name a file; nil: by its path.
 	DisplayPath func(path string) string
+}
+
+// A Growth is called when the heap gets larger than Heap bytes, before need more are allocated
+// at once: the program may make room for them.
+type Growth struct {
+	Heap int64
+	Do   func(need int64)
 }
 
 // A SearchEntry says where <Prefix/…> is. With an empty Prefix, <x> is looked for in
@@ -199,7 +205,7 @@ type Thread struct {
 	steps   int64
 	room    int64            // bytes that may be spent before the heap is measured
 	sample  []metrics.Sample // for measuring it
-	grown   bool             // Options.Grow was called
+	grown   int              // how many of Options.Grow were called
 	slabs
 	mergers *[mergers]*merger // see merger
 }

@@ -38,12 +38,13 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// TestGrow expects that an evaluation that needs much makes room for it, once.
+// TestGrow expects that an evaluation that needs much makes room for it, once for each size.
 func TestGrow(t *testing.T) {
 	calls := 0
 	const src = `builtins.length (builtins.genList (x: x) 500000) + builtins.length (builtins.genList (x: x) 600000)`
-	_, err := print(t, eval.Options{Grow: func(need int64) { calls++ }}, "grow.nix", src)
-	if err != nil || calls != 1 {
-		t.Errorf("error %v, %d calls of Grow, want 1", err, calls)
+	count := func(int64) { calls++ }
+	_, err := print(t, eval.Options{Grow: []eval.Growth{{Heap: 4 << 20, Do: count}, {Heap: 8 << 20, Do: count}, {Heap: 1 << 40, Do: count}}}, "grow.nix", src)
+	if err != nil || calls != 2 {
+		t.Errorf("error %v, %d calls of Grow, want 2", err, calls)
 	}
 }

@@ -101,19 +101,16 @@ func (t *Thread) measure(need int64) {
 		}
 		room = (limit - used - need) / 4
 	}
-	if grow := t.ev.opts.Grow; grow != nil && !t.grown {
-		used := t.heap()
-		if t.grown = used+need > smallHeap; t.grown {
-			grow(need)
-		} else {
-			room = min(room, max(smallHeap-used-need, smallHeap/64))
+	for grow := t.ev.opts.Grow; t.grown < len(grow); t.grown++ {
+		g, used := grow[t.grown], t.heap()
+		if left := g.Heap - used - need; left >= 0 {
+			room = min(room, max(left, g.Heap/64))
+			break
 		}
+		g.Do(need)
 	}
 	t.room = room
 }
-
-// smallHeap is the size of the heap beyond which Options.Grow is called, in bytes.
-const smallHeap = 14 << 20
 
 // heap returns the size of all objects in bytes, garbage included.
 func (t *Thread) heap() int64 {
