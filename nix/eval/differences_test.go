@@ -82,6 +82,7 @@ func (f foundDifferences) page(added []string) string {
 		b.WriteString("| " + strings.ReplaceAll(d.what, "|", `\|`) + " | " + d.why + " | `" + strings.ReplaceAll(f[d.what], "|", `\|`) + "` |\n")
 	}
 	b.WriteString("\nBuiltins of newer Nix, which 2.8 has not: `" + strings.Join(added, "`, `") + "`. " +
-		"Dates and times of `fromTOML` are an error in 2.8, and here and in newer Nix unless the feature `parse-toml-timestamps` is on.\n")
+		"Dates and times of `fromTOML` are an error in 2.8, and here and in newer Nix unless the feature `parse-toml-timestamps` is on. " +
+		"`builtins.nixPath` has absolute paths, and 2.8 those that were typed.\n")
 	return b.String()
 }
