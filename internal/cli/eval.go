@@ -218,7 +218,8 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 	}
 	opts.noPlaces = true
 	// The text is parsed first, because a parse error has an exit code of its own.
-	if _, err := syntax.Parse(name, text); err != nil {
+	tree, err := syntax.Parse(name, text)
+	if err != nil {
 		return &invalid{dir, err}
 	}
 	opts.strict = opts.strict || opts.xml
@@ -232,7 +233,7 @@ func runEval(ctx context.Context, env *Env, opts evalOptions, args []string) err
 		out = opts.show(t, v)
 	})
 	if err != nil {
-		return evalFailed(err)
+		return placed(evalFailed(err), tree)
 	}
 	if opts.json {
 		var b bytes.Buffer
@@ -280,6 +281,15 @@ func evalFailed(err error) error {
 			return context.Canceled
 		}
 		return &evalError{e}
+	}
+	return err
+}
+
+// placed gives an error without a place that of the expression: its value can't be printed as
+// is wished.
+func placed(err error, tree syntax.Expr) error {
+	if e, ok := errors.AsType[*evalError](err); ok && !e.err.Pos.IsValid() {
+		e.err.Pos = tree.Pos()
 	}
 	return err
 }

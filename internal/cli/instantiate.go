@@ -287,7 +287,7 @@ func (in *instantiation) one(ctx context.Context, env *Env, ev *eval.Evaluator, 
 			return err
 		}
 	}
-	return evalFailed(err)
+	return placed(evalFailed(err), tree)
 }
 
 // pick follows a selection path, with Nix's own errors.

@@ -105,7 +105,8 @@ func TestInstantiate(t *testing.T) {
 	}{
 		{"--eval --json -E '{ b = 1.5; a = [ null true ]; }'", "", 0, "{\"a\":[null,true],\"b\":1.5}\n", ""},
 		{"--eval --raw -E '\"x\\n\"'", "", 0, "x\n", ""},
-		{"--eval --raw -E 1", "", 1, "", "cannot coerce an integer to a string: 1"},
+		{"--eval --raw -E 1", "", 1, "", "«expr»:1:1: cannot coerce an integer to a string: 1"},
+		{"--eval --json -E '\n x: x'", "", 1, "", "«expr»:2:2: cannot convert a function to JSON"},
 		{"--parse -E '1 + 2 * 3'", "", 0, "(1 + (__mul 2 3))\n", ""},
 		{"--parse -E 'rec { b = 1; inherit (b) d c; ${b} = ~/x; a = -b; }'", "HOME=/home", 0, "rec { inherit (b) c d; a = (__sub 0 b); b = 1; \"${b}\" = /home/x; }\n", ""},
 		{"--parse -E 'let port = 1; in prot'", "", 1, "", "«expr»:1:18: undefined variable 'prot'"},
