@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -153,32 +154,53 @@ func AwaitGuard(fd int) bool {
 	}
 }
 
-// StartGuarded starts argv, the supervisor, with the environment env, for a guard that takes
-// our place by exec, so that both programs load at the same time. What it returns is for
-// GuardMain, there. If we never become that guard, the supervisor ends and has done nothing.
-func StartGuarded(path string, argv, env []string) (started []string, err error) {
-	var g guard
-	if err := g.start(path, argv, env); err != nil {
+// A Guarded is a supervisor that was started before its guard.
+type Guarded struct{ g guard }
+
+// StartGuarded starts argv, the supervisor, with the environment env, for a guard that this
+// process becomes by [GuardMain], here or in a program that takes our place by exec. So it
+// loads while we have other work; then it waits: see [AwaitGuard]. If we never become its
+// guard, it ends and has done nothing.
+func StartGuarded(path string, argv, env []string) (*Guarded, error) {
+	var s Guarded
+	if err := s.g.start(path, argv, env); err != nil {
 		return nil, err
 	}
-	if _, err := unix.FcntlInt(uintptr(g.link), unix.F_SETFD, 0); err != nil {
+	return &s, nil
+}
+
+// Args returns what a program that takes our place by exec gives to [TakeGuarded].
+func (s *Guarded) Args() ([]string, error) {
+	if _, err := unix.FcntlInt(uintptr(s.g.link), unix.F_SETFD, 0); err != nil {
 		return nil, fmt.Errorf("cannot start the supervisor: %v", err)
 	}
-	return []string{strconv.Itoa(g.pid), strconv.Itoa(g.link)}, nil
+	return []string{strconv.Itoa(s.g.pid), strconv.Itoa(s.g.link)}, nil
 }
 
-// take takes over the supervisor that StartGuarded has started.
-func (g *guard) take(started []string) (err error) {
-	if g.pid, err = strconv.Atoi(started[0]); err == nil {
-		g.link, err = strconv.Atoi(started[1])
+// TakeGuarded takes over the supervisor of which args come from [Guarded.Args]; without any
+// it returns nil.
+func TakeGuarded(args []string) (s *Guarded, err error) {
+	if len(args) != 2 {
+		return nil, nil
+	}
+	s = &Guarded{}
+	if s.g.pid, err = strconv.Atoi(args[0]); err == nil {
+		s.g.link, err = strconv.Atoi(args[1])
 	}
 	if err == nil {
-		_, err = unix.FcntlInt(uintptr(g.link), unix.F_SETFD, unix.FD_CLOEXEC)
+		_, err = unix.FcntlInt(uintptr(s.g.link), unix.F_SETFD, unix.FD_CLOEXEC)
 	}
-	return err
+	return s, err
 }
 
-// GuardMain runs argv, the supervisor, as its child, unless StartGuarded has started it. The
+// Leave ends the supervisor, which has done nothing, and waits for its end.
+func (s *Guarded) Leave() {
+	unix.Close(s.g.link)
+	unix.Kill(s.g.pid, unix.SIGKILL) // not reaped yet, so it is no other process
+	s.g.reap()
+}
+
+// GuardMain runs argv, the supervisor, as its child, unless it was started before. The
 // child gets all descriptors that we were given and one more, whose number is its last
 // argument: see [Options.Guard] and [AwaitGuard].
 // GuardMain passes signals on, waits for the end of the supervisor, and returns its exit
@@ -191,13 +213,12 @@ func (g *guard) take(started []string) (err error) {
 // signal could end the guard at any later moment: the thread that is to die of it may be
 // kept waiting, while another has started the supervisor.
 //
-// Call it at once, in a program that has done nothing else.
-func GuardMain(path string, argv, started []string, listening func() error) (code int, err error) {
+// From then on all children are its own, and no other part of the program may wait for any.
+// light says that the program has done nothing else before, so has no memory to give back.
+func GuardMain(path string, argv []string, started *Guarded, light bool, listening func() error) (code int, err error) {
 	g := &guard{}
-	if len(started) == 2 {
-		if err := g.take(started); err != nil {
-			return 1, err
-		}
+	if started != nil {
+		g = &started.g
 	}
 	given := inherited()
 	forward, child := make(chan os.Signal, 32), make(chan os.Signal, 1)
@@ -233,7 +254,12 @@ func GuardMain(path string, argv, started []string, listening func() error) (cod
 			g.pass(s.(unix.Signal))
 			quiet = time.After(settled)
 		case <-quiet:
-			DropProgram()
+			if light {
+				DropProgram()
+				continue
+			}
+			debug.FreeOSMemory() // which runs much of the program once more
+			light, quiet = true, time.After(settled)
 		case <-child:
 			// We have not reaped it until now, so pass can't have hit another process.
 			if _, _, ended := peek(unix.P_PID, g.pid); !ended {

@@ -22,31 +22,69 @@ import (
 
 // guardMain guards supervise, with the same arguments.
 func guardMain(args []string) int {
-	started := strings.Fields(os.Getenv("STARTED"))
+	started, err := process.TakeGuarded(strings.Fields(os.Getenv("STARTED")))
+	if err != nil {
+		return status(err)
+	}
 	os.Unsetenv("STARTED")
 	os.Setenv("HELPER", "supervise")
-	code, err := process.GuardMain(os.Args[0], append([]string{os.Args[0]}, args...), started, func() error { return nil })
+	return guards(args, started, true)
+}
+
+func guards(args []string, started *process.Guarded, light bool) int {
+	code, err := process.GuardMain(os.Args[0], append([]string{os.Args[0]}, args...), started, light, func() error { return nil })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	return code
 }
 
+// stay starts supervise, and is its guard.
+func stay(args []string) int {
+	started, err := ahead(args)
+	if err != nil {
+		return status(err)
+	}
+	return guards(args, started, false)
+}
+
 // become starts supervise, and takes the place of its guard by exec.
 func become(args []string) int {
-	if code := abandon(args); code != 0 {
-		return code
+	started, err := ahead(args)
+	if err != nil {
+		return status(err)
+	}
+	given, err := started.Args()
+	if err != nil {
+		return status(err)
 	}
 	os.Setenv("HELPER", "guard")
+	os.Setenv("STARTED", strings.Join(given, " "))
 	return status(syscall.Exec(os.Args[0], append([]string{os.Args[0]}, args...), os.Environ()))
+}
+
+func ahead(args []string) (*process.Guarded, error) {
+	os.Setenv("HELPER", "supervise")
+	return process.StartGuarded(os.Args[0], append([]string{os.Args[0]}, args...), append(os.Environ(), "GIVEN=yes"))
 }
 
 // abandon starts supervise and never becomes its guard.
 func abandon(args []string) int {
-	os.Setenv("HELPER", "supervise")
-	started, err := process.StartGuarded(os.Args[0], append([]string{os.Args[0]}, args...), append(os.Environ(), "GIVEN=yes"))
-	os.Setenv("STARTED", strings.Join(started, " "))
+	_, err := ahead(args)
 	return status(err)
+}
+
+// leave starts supervise, and ends it. Then it has no child.
+func leave(args []string) int {
+	started, err := ahead(args)
+	if err != nil {
+		return status(err)
+	}
+	started.Leave()
+	if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		return 97
+	}
+	return 0
 }
 
 // supervise is a supervisor: it starts a service with the script of its first
@@ -95,6 +133,12 @@ func supervisor(t *testing.T, guarded bool, n int, args ...string) (cmd *exec.Cm
 	if guarded {
 		helper = "become"
 	}
+	return supervisorOf(t, helper, n, args...)
+}
+
+// supervisorOf is supervisor with the helper that starts it.
+func supervisorOf(t *testing.T, helper string, n int, args ...string) (cmd *exec.Cmd, pid int, pids []int) {
+	t.Helper()
 	cmd = exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), "HELPER="+helper)
 	said, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
@@ -120,15 +164,17 @@ func supervisor(t *testing.T, guarded bool, n int, args ...string) (cmd *exec.Cm
 
 // A supervisor whose starter does not become its guard runs nothing and says nothing.
 func TestAbandonedSupervisor(t *testing.T) {
-	journal := filepath.Join(t.TempDir(), "journal")
-	cmd := exec.Command(os.Args[0], "echo started", journal, "abandoned")
-	cmd.Env = append(os.Environ(), "HELPER=abandon")
-	said, err := cmd.CombinedOutput() // to the end of both
-	if err != nil || len(said) > 0 {
-		t.Errorf("%v; it said %q", err, said)
-	}
-	if _, err := os.Stat(journal); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a journal: %v", err)
+	for _, helper := range []string{"abandon", "leave"} {
+		journal := filepath.Join(t.TempDir(), "journal")
+		cmd := exec.Command(os.Args[0], "echo started", journal, "abandoned")
+		cmd.Env = append(os.Environ(), "HELPER="+helper)
+		said, err := cmd.CombinedOutput() // to the end of both
+		if err != nil || len(said) > 0 {
+			t.Errorf("%s: %v; it said %q", helper, err, said)
+		}
+		if _, err := os.Stat(journal); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a journal: %v", helper, err)
+		}
 	}
 }
 
@@ -170,7 +216,13 @@ const ignoring = `trap "" TERM HUP INT; echo $$; while :; do sleep 1000; done`
 const hidden = noEnv + `(env -i setsid sh -c 'echo $$ >&3; exec sleep 1000 3>&-' 3>&1 >/dev/null 2>&1 &) ; ` + stubborn + inGroup
 
 func TestGuardEndsServicesOfADeadSupervisor(t *testing.T) {
-	cmd, pid, pids := supervisor(t, true, 6, daemon+hidden+ignoring, filepath.Join(t.TempDir(), "journal"), "guarded")
+	for _, guard := range []string{"become", "stay"} {
+		t.Run(guard, func(t *testing.T) { testDeadSupervisor(t, guard) })
+	}
+}
+
+func testDeadSupervisor(t *testing.T, guard string) {
+	cmd, pid, pids := supervisorOf(t, guard, 6, daemon+hidden+ignoring, filepath.Join(t.TempDir(), "journal"), "guarded-"+guard)
 	unix.Kill(pid, unix.SIGKILL)
 	err := cmd.Wait()
 	for _, pid := range pids { // the guard has seen to it before it ended
@@ -201,8 +253,8 @@ func TestGuardSendsTheServicesOwnSignal(t *testing.T) {
 }
 
 func TestGuardPassesSignalsOn(t *testing.T) {
-	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGUSR1} {
-		cmd, pid, pids := supervisor(t, true, 1, ignoring, filepath.Join(t.TempDir(), "journal"), "passed")
+	for guard, s := range map[string]unix.Signal{"become": unix.SIGTERM, "stay": unix.SIGUSR1} {
+		cmd, pid, pids := supervisorOf(t, guard, 1, ignoring, filepath.Join(t.TempDir(), "journal"), "passed-"+guard)
 		info, err := process.Inspect(pid)
 		if err != nil || info.PGID != pid || info.PPID != cmd.Process.Pid {
 			t.Errorf("the supervisor is %+v (%v), want a group of its own below the guard", info, err)
@@ -234,7 +286,7 @@ func TestGuardStopsAndGoesOnWithTheSupervisor(t *testing.T) {
 // TestTheSupervisorNoticesTheDeathOfItsGuard: whoever kills the process that
 // they have started means all of it.
 func TestTheSupervisorNoticesTheDeathOfItsGuard(t *testing.T) {
-	cmd, pid, pids := supervisor(t, true, 6, daemon+hidden+ignoring, filepath.Join(t.TempDir(), "journal"), "abandoned")
+	cmd, pid, pids := supervisorOf(t, "stay", 6, daemon+hidden+ignoring, filepath.Join(t.TempDir(), "journal"), "abandoned")
 	cmd.Process.Kill()
 	cmd.Wait()
 	for _, pid := range append(pids, pid) {
@@ -243,7 +295,7 @@ func TestTheSupervisorNoticesTheDeathOfItsGuard(t *testing.T) {
 }
 
 func TestGuardWithoutASupervisor(t *testing.T) {
-	code, err := process.GuardMain("/no/such/program", []string{"x"}, nil, func() error { return nil })
+	code, err := process.GuardMain("/no/such/program", []string{"x"}, nil, true, func() error { return nil })
 	if code != 1 || err == nil || !strings.Contains(err.Error(), "/no/such/program: no such file") {
 		t.Errorf("GuardMain = %d, %v", code, err)
 	}

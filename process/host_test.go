@@ -34,6 +34,8 @@ var helpers = map[string]func(args []string) int{
 	"guard":     guardMain,
 	"become":    become,
 	"abandon":   abandon,
+	"leave":     leave,
+	"stay":      stay,
 	"supervise": supervise,
 	"init":      asInit,
 	"noproc":    withoutProc,

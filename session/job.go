@@ -61,29 +61,41 @@ type Ending struct {
 	StopGrace    *time.Duration
 }
 
-// File writes the job to a file in memory that has no name, because a project can
-// hold secrets. The descriptor is the only way to it. The project comes last, so that
-// [PeekJob] need not read it.
+// File writes the job to a file of [NewJobFile].
 func (j *Job) File() (*os.File, error) {
-	var data bytes.Buffer
-	enc := json.NewEncoder(&data)
-	if err := cmp.Or(enc.Encode(j), enc.Encode(j.Project.Project())); err != nil {
+	f, err := NewJobFile()
+	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.MemfdCreate("nix2gpu-job", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("cannot hand over the project: %v", err)
-	}
-	f := os.NewFile(uintptr(fd), "job")
-	if _, err := f.Write(data.Bytes()); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cannot hand over the project: %v", err)
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if err := j.Write(f); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// NewJobFile makes a file in memory that has no name, because a project can hold secrets.
+// The descriptor is the only way to it.
+func NewJobFile() (*os.File, error) {
+	fd, err := unix.MemfdCreate("nix2gpu-job", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("cannot hand over the project: %v", err)
+	}
+	return os.NewFile(uintptr(fd), "job"), nil
+}
+
+// Write writes the job to f, whose position stays at its beginning, also for those who have
+// f already. The project comes last, so that [PeekJob] need not read it.
+func (j *Job) Write(f *os.File) error {
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	if err := cmp.Or(enc.Encode(j), enc.Encode(j.Project.Project())); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(data.Bytes(), 0); err != nil {
+		return fmt.Errorf("cannot hand over the project: %v", err)
+	}
+	return nil
 }
 
 // PeekJob returns where the job in f runs, without moving the file's position: the

@@ -206,7 +206,7 @@ func (b *boot) job(ids []project.ID, refused map[project.ID]string, stay bool) *
 // there is no memory to give back, and no signal is lost between two programs.
 func (b *boot) supervise(ctx context.Context, j *session.Job) error {
 	if !process.IsInit() {
-		return become(ctx, b.env, j)
+		return become(ctx, b.env, j, nil)
 	}
 	self, err := b.env.selfPath()
 	if err != nil {

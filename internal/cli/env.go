@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -40,6 +41,9 @@ type Env struct {
 
 	// handshake leads to whoever has started us in the background, and waits for what we do.
 	handshake *os.File
+
+	// then is what Main does when the command has returned without an error; nil: nothing.
+	then func(context.Context) error
 
 	bar *bar // progress on the terminal of Stderr; nil until it is needed
 }

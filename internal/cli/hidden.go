@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,14 +68,22 @@ func runHidden(ctx context.Context, env *Env, args []string) (ran bool, err erro
 const attached = "-"
 
 // runGuard runs our own program with args as the supervisor, and returns its
-// exit code as an error. After args may come what [process.StartGuarded] has returned.
+// exit code as an error. After args may come those of [process.Guarded.Args].
 func runGuard(ctx context.Context, env *Env, args []string) error {
 	if len(args) < 2 || args[0] != "supervise" {
 		return errors.New("guard is used by \"up\", not by hand")
 	}
-	args, started := args[:min(3, len(args))], args[min(3, len(args)):]
-	layout := guarded(env, args[1])
-	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...), started, func() error { return handOver(ctx) })
+	started, err := process.TakeGuarded(args[min(3, len(args)):])
+	if err != nil {
+		return err
+	}
+	return guard(ctx, env, args[:min(3, len(args))], started, guarded(env, args[1]), true)
+}
+
+// guard is runGuard with the paths of the job, nil if there is none. light says that we have
+// done nothing else before.
+func guard(ctx context.Context, env *Env, args []string, started *process.Guarded, layout *rundir.Layout, light bool) error {
+	code, err := process.GuardMain(env.Self, append([]string{env.Args[0]}, args...), started, light, func() error { return handOver(ctx) })
 	if err == nil && code == 0 || errors.As(err, new(*interruption)) {
 		return err
 	}
@@ -107,9 +114,7 @@ func guarded(env *Env, fd string) *rundir.Layout {
 	if err != nil {
 		return nil
 	}
-	renv := env.rundirEnv()
-	renv.Socket = cmp.Or(socket, renv.Socket)
-	layout := rundir.Locate(renv, container, root)
+	layout := layoutOf(env, container, root, socket)
 	return &layout
 }
 
@@ -134,26 +139,24 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 			return err
 		}
 		h := reporter{out: out}
-		j, err := session.ReadJob(in)
 		if !guardListens(guard) {
 			return &exitError{code: exitFailed}
 		}
+		j, err := session.ReadJob(in)
 		if err == nil {
 			err = supervise(ctx, env, j, session.Options{Guard: guard, Up: func() { h.tell(nil) }, Heard: func() { awaitReader(out) }})
 		}
 		h.tell(err)
 		return err
 	}
-	j, err := session.ReadJob(in)
 	if !guardListens(guard) {
 		return &exitError{code: exitFailed}
 	}
+	j, err := session.ReadJob(in)
 	if err != nil {
 		return err
 	}
-	renv := env.rundirEnv()
-	renv.Socket = cmp.Or(j.Socket, renv.Socket)
-	layout := rundir.Locate(renv, j.Container, j.Root)
+	layout := layoutOf(env, j.Container, j.Root, j.Socket)
 	return untilOurs(ctx, layout,
 		func(ctx context.Context) error {
 			if j.Once {
@@ -165,8 +168,9 @@ func runSupervise(ctx context.Context, env *Env, args []string) error {
 		func(ctx context.Context) error { return supervise(ctx, env, j, session.Options{Guard: guard}) })
 }
 
-// guardListens waits for the guard, if there is one. Without one that lives, the supervisor
-// ends in silence: whoever killed it wants nothing to run.
+// guardListens waits for the guard, if there is one, and so for the job, which may be written
+// until then. Without a guard that lives, the supervisor ends in silence: whoever killed it
+// wants nothing to run.
 func guardListens(fd int) bool { return fd == 0 || process.AwaitGuard(fd) }
 
 // supervise runs a job. The error is a *takenError when another supervisor has the

@@ -76,7 +76,7 @@ func TestEarlySignals(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"guard":  runGuard(ctx, env, []string{"supervise", "3", attached}),
-		"become": become(ctx, env, &session.Job{Project: valid}),
+		"become": become(ctx, env, &session.Job{Project: valid}, nil),
 	} {
 		var by *interruption
 		if !errors.As(err, &by) || exitCode(err) != 143 {

@@ -75,6 +75,10 @@ func run(ctx context.Context, env *Env) int {
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	err := root.ExecuteContext(ctx)
+	if err == nil && env.then != nil {
+		root = &cobra.Command{Use: root.Name()} // all that belongs to the old one can go
+		err = env.then(ctx)
+	}
 	if err == nil {
 		return exitOK
 	}

@@ -4,20 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
-
 	"nix2gpu/catalog"
 	"nix2gpu/compose"
 	"nix2gpu/control"
 	"nix2gpu/control/client"
-	"nix2gpu/process"
 	"nix2gpu/project"
 	"nix2gpu/rundir"
 	"nix2gpu/session"
@@ -125,6 +120,11 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	if opts.leave && opts.keep {
 		return usageError("--exit-when-complete and --keep-project exclude each other")
 	}
+	var early *ahead
+	if !opts.detach && !opts.wait && !opts.dryRun && !opts.target.isBaked(env) {
+		early = startAhead(env)
+		defer func() { early.leave() }()
+	}
 	l, err := opts.target.load(ctx, env)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func runUp(ctx context.Context, env *Env, opts upOptions) error {
 	}
 	u := &upRun{
 		env: env, opts: &opts, def: l, job: opts.job(env, l, ids, end, over),
-		layout: rundir.Locate(env.rundirEnv(), l.instance(), l.root),
+		layout: rundir.Locate(env.rundirEnv(), l.instance(), l.root), early: early,
 		notes: sync.OnceFunc(func() {
 			l.writeNotes(env)
 			l.writeHostPython(env)
@@ -180,6 +180,7 @@ type upRun struct {
 	def    *loaded
 	job    *session.Job
 	layout rundir.Layout
+	early  *ahead // nil: the supervisor starts once all is known
 	notes  func() // prints the notes, the first time
 }
 
@@ -198,6 +199,7 @@ func (o *upOptions) job(env *Env, l *loaded, ids []project.ID, end session.Endin
 // join makes the running project what the definition says, and follows it for as
 // long as the flags ask for.
 func (u *upRun) join(ctx context.Context) error {
+	u.early.leave()
 	u.notes()
 	c := client.New(u.layout.Socket)
 	if u.opts.listen.Address != "" {
@@ -244,7 +246,7 @@ func (u *upRun) begin(ctx context.Context) error {
 	if u.opts.detach || u.opts.wait {
 		return detach(ctx, u.env, u.opts, u.job, u.layout)
 	}
-	return become(ctx, u.env, u.job)
+	return become(ctx, u.env, u.job, u.early)
 }
 
 // staysIdle reports whether a project of which nothing is enabled runs all the same: its
@@ -296,33 +298,6 @@ func dryRun(env *Env, p *project.Project, ids []project.ID) error {
 	}
 	_, err = env.Stdout.Write(data)
 	return err
-}
-
-// become replaces this process by the guard of the supervisor or, if we are PID 1, by
-// the supervisor itself. This also frees the memory that the evaluation has used.
-func become(ctx context.Context, env *Env, j *session.Job) error {
-	f, err := j.File()
-	if err != nil {
-		return err
-	}
-	defer f.Close() // and no earlier: a file that nothing refers to any more is closed
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil {
-		return err
-	}
-	if err := handOver(ctx); err != nil {
-		return err
-	}
-	args := []string{"supervise", fmt.Sprint(f.Fd())}
-	if !process.IsInit() { // else no guard: the end of PID 1 ends everything
-		args = append(args, attached)
-		started, err := process.StartGuarded(env.Self, append([]string{env.Args[0]}, args...), env.Environ)
-		if err != nil {
-			return err
-		}
-		args = slices.Concat([]string{"guard"}, args, started)
-	}
-	err = syscall.Exec(env.Self, append([]string{env.Args[0]}, args...), env.Environ)
-	return fmt.Errorf("cannot execute %s again: %v", env.Self, err)
 }
 
 // again returns the arguments that evaluate the same definition again, from any folder, but
