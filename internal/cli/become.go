@@ -120,7 +120,7 @@ func become(ctx context.Context, env *Env, j *session.Job, a *ahead) (err error)
 }
 
 // lightHeap is how much memory an evaluation may have taken for its process to be the guard.
-const lightHeap = 16 << 20
+const lightHeap = 8 << 20
 
 // taken returns the bytes of memory that this program has for itself. Go's own figures would
 // take memory that the guard would keep.
