@@ -1,8 +1,8 @@
 package eval
 
 import (
-	"maps"
 	"slices"
+	"strings"
 )
 
 func attrBuiltins() []*Builtin {
@@ -32,15 +32,17 @@ func attrBuiltins() []*Builtin {
 		{Name: "removeAttrs", Args: []string{"set", "names"}, first: 1, Global: true, Doc: "A set without the attributes whose names are in a list.",
 			Fn: func(t *Thread, args []Value) Value {
 				set, names := t.Attrs(args[0]), t.List(args[1]).elems
-				drop := make(map[string]bool, len(names))
+				drop := make([]bool, set.n)
 				for _, n := range names {
-					drop[t.plainText(n)] = true
+					if i := set.shape.find(t.plainText(n)); i >= 0 {
+						drop[i] = true
+					}
 				}
-				if len(drop) == 0 {
+				if len(names) == 0 {
 					return set
 				}
 				t.spend(attrBytes * set.n)
-				return set.filter(func(i int) bool { return !drop[set.shape.names[i]] })
+				return set.filter(func(i int) bool { return !drop[i] })
 			}},
 		{Name: "intersectAttrs", Args: []string{"x", "y"}, first: 1, Doc: "The attributes of y whose names are in x, too.",
 			Fn: func(t *Thread, args []Value) Value {
@@ -86,19 +88,37 @@ func attrBuiltins() []*Builtin {
 			Fn: func(t *Thread, args []Value) Value {
 				fn := t.fnArg(args[0])
 				sets := t.List(args[1]).elems
-				found := map[string][]Value{}
+				var all []entry
 				for _, e := range sets {
 					set := t.Attrs(e)
 					t.spend((attrBytes + thunkBytes) * set.n)
+					all = slices.Grow(all, set.n)
 					for i, name := range set.shape.names {
-						found[name] = append(found[name], set.vals()[i])
+						all = append(all, entry{name, *set.slot(i)})
 					}
 				}
-				if len(found) == 0 {
+				if len(all) == 0 {
 					return emptyAttrs
 				}
-				names := slices.Sorted(maps.Keys(found))
-				return t.mapped(fn, &shape{names: names}, func(i int) (string, Value) { return names[i], NewList(found[names[i]]...) })
+				slices.SortStableFunc(all, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+				sh := &shape{names: make([]string, 0, len(all)/len(sets))}
+				for i, a := range all {
+					if i == 0 || a.name != all[i-1].name {
+						sh.names = append(sh.names, a.name)
+					}
+				}
+				next := 0
+				return t.mapped(fn, sh, func(i int) (string, Value) {
+					from := next
+					for next < len(all) && all[next].name == sh.names[i] {
+						next++
+					}
+					values := t.newList(next - from)
+					for k := range values.elems {
+						values.elems[k] = all[from+k].val
+					}
+					return sh.names[i], values
+				})
 			}},
 		{Name: "functionArgs", Args: []string{"f"},
 			Doc: "The names that a function takes out of its argument; each is true if it has a default.",

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -136,13 +137,13 @@ func replaceStrings(t *Thread, args []Value) Value {
 		t.Throw("'from' and 'to' arguments passed to builtins.replaceStrings have different lengths")
 	}
 	old := make([]string, len(from))
-	var first [256]bool // the bytes that a match can begin with
-	anywhere := false   // an empty string matches everywhere
+	var first [256]int // the first string that begins with a byte, counted from 1; 0: none
+	anywhere := 0      // the first empty string, which matches everywhere
 	for i, v := range from {
 		if old[i] = t.Text(v); old[i] == "" {
-			anywhere = true
-		} else {
-			first[old[i][0]] = true
+			anywhere = cmp.Or(anywhere, i+1)
+		} else if at := &first[old[i][0]]; *at == 0 {
+			*at = i + 1
 		}
 	}
 	s := t.Str(args[2])
@@ -150,7 +151,11 @@ func replaceStrings(t *Thread, args []Value) Value {
 	var out strings.Builder
 	copied := 0 // everything before it is in out
 	for p := 0; p <= len(s.s); {
-		if !anywhere && (p == len(s.s) || !first[s.s[p]]) {
+		candidate := anywhere
+		if p < len(s.s) && first[s.s[p]] > 0 && (anywhere == 0 || first[s.s[p]] < anywhere) {
+			candidate = first[s.s[p]]
+		}
+		if candidate == 0 {
 			p++
 			continue
 		}
@@ -158,8 +163,8 @@ func replaceStrings(t *Thread, args []Value) Value {
 			t.charge(int64(len(old) / 1024))
 		}
 		found := -1
-		for i, o := range old {
-			if strings.HasPrefix(s.s[p:], o) {
+		for i := candidate - 1; i < len(old); i++ {
+			if strings.HasPrefix(s.s[p:], old[i]) {
 				found = i
 				break
 			}
