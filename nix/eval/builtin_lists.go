@@ -14,7 +14,7 @@ const thunkSlab = 32
 func (t *Thread) delayed(elems []Value, thunk func(i int) Thunk) {
 	if len(elems) < fewValues {
 		for i := range elems {
-			th := t.newThunk()
+			th := next(&t.thunks)
 			*th = thunk(i)
 			elems[i] = th
 		}

@@ -64,23 +64,19 @@ type slabs struct {
 	envs3   []sized[[3]Value]
 }
 
-// newThunk returns a thunk to be filled.
-func (s *slabs) newThunk() *Thunk {
-	if len(s.thunks) == 0 {
-		s.thunks = make([]Thunk, slabSize/unsafe.Sizeof(Thunk{}))
+// next returns the next object of a piece, and begins a new piece where none is left.
+func next[T any](piece *[]T) *T {
+	if len(*piece) == 0 {
+		*piece = make([]T, slabSize/unsafe.Sizeof(*new(T)))
 	}
-	th := &s.thunks[0]
-	s.thunks = s.thunks[1:]
-	return th
+	p := &(*piece)[0]
+	*piece = (*piece)[1:]
+	return p
 }
 
 // newString returns a string that is not empty.
 func (s *slabs) newString(text string, ctx *Context) *String {
-	if len(s.strings) == 0 {
-		s.strings = make([]String, slabSize/unsafe.Sizeof(String{}))
-	}
-	p := &s.strings[0]
-	s.strings = s.strings[1:]
+	p := next(&s.strings)
 	p.s, p.ctx = text, ctx
 	return p
 }
@@ -103,45 +99,23 @@ func (s *slabs) newValues(n int) []Value {
 	return vals
 }
 
-// newLambda returns a function to be filled.
-func (s *slabs) newLambda() *Lambda {
-	if len(s.lambdas) == 0 {
-		s.lambdas = make([]Lambda, slabSize/unsafe.Sizeof(Lambda{}))
-	}
-	f := &s.lambdas[0]
-	s.lambdas = s.lambdas[1:]
-	return f
-}
-
 // newEnv returns an env with n empty slots.
 func (t *Thread) newEnv(up *env, n int) *env {
 	switch {
 	case n == 0:
 		return &env{up}
 	case n == 1:
-		if len(t.envs1) == 0 {
-			t.envs1 = make([]sized[[1]Value], slabSize/(envHeader+1*slotSize))
-		}
-		e := &t.envs1[0].env
-		t.envs1 = t.envs1[1:]
+		e := next(&t.envs1)
 		e.up = up
-		return e
+		return &e.env
 	case n == 2:
-		if len(t.envs2) == 0 {
-			t.envs2 = make([]sized[[2]Value], slabSize/(envHeader+2*slotSize))
-		}
-		e := &t.envs2[0].env
-		t.envs2 = t.envs2[1:]
+		e := next(&t.envs2)
 		e.up = up
-		return e
+		return &e.env
 	case n == 3:
-		if len(t.envs3) == 0 {
-			t.envs3 = make([]sized[[3]Value], slabSize/(envHeader+3*slotSize))
-		}
-		e := &t.envs3[0].env
-		t.envs3 = t.envs3[1:]
+		e := next(&t.envs3)
 		e.up = up
-		return e
+		return &e.env
 	case n == 4:
 		return &(&sized[[4]Value]{env: env{up}}).env
 	case n <= 5:
@@ -208,7 +182,7 @@ func (a *at) later(t *Thread, n node, e *env) *Thunk {
 	if a.code == nil {
 		a.code = n
 	}
-	th := t.newThunk()
+	th := next(&t.thunks)
 	th.code, th.val = &a.code, e
 	return th
 }

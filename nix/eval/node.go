@@ -50,7 +50,7 @@ type formal struct {
 }
 
 func (n *lambdaNode) eval(t *Thread, e *env) Value {
-	f := t.newLambda()
+	f := next(&t.lambdas)
 	f.code, f.env = n, e
 	return f
 }

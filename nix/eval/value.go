@@ -210,19 +210,11 @@ func NewList(elems ...Value) *List {
 func (s *slabs) newList(n int) *List {
 	switch n {
 	case 1:
-		if len(s.lists1) == 0 {
-			s.lists1 = make([]listOf[[1]Value], slabSize/unsafe.Sizeof(listOf[[1]Value]{}))
-		}
-		l := &s.lists1[0]
-		s.lists1 = s.lists1[1:]
+		l := next(&s.lists1)
 		l.elems = l.room[:]
 		return &l.List
 	case 2:
-		if len(s.lists2) == 0 {
-			s.lists2 = make([]listOf[[2]Value], slabSize/unsafe.Sizeof(listOf[[2]Value]{}))
-		}
-		l := &s.lists2[0]
-		s.lists2 = s.lists2[1:]
+		l := next(&s.lists2)
 		l.elems = l.room[:]
 		return &l.List
 	}
@@ -376,11 +368,7 @@ func (t *Thread) makeInt(n int64) Value {
 	if i := n + 256; 0 <= i && i < int64(len(smallInts)) {
 		return smallInts[i]
 	}
-	if len(t.ints) == 0 {
-		t.ints = make([]Int, slabSize/unsafe.Sizeof(Int(0)))
-	}
-	p := &t.ints[0]
-	t.ints = t.ints[1:]
+	p := next(&t.ints)
 	*p = Int(n)
 	return boxed(p)
 }
