@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"nix2gpu/catalog"
 	"nix2gpu/compose"
 	"nix2gpu/control"

@@ -113,6 +113,9 @@ func (r *resolver) expr(x syntax.Expr, s *scope) node {
 		if x.Default != nil {
 			n.fallback = r.expr(x.Default, s)
 		}
+		if p := n.primitive(); p != nil {
+			return constNode{here.place, p}
+		}
 		return n
 	case *syntax.HasAttr:
 		return &hasAttrNode{here, r.expr(x.Base, s), r.attrPath(x.Path, s)}
@@ -122,6 +125,21 @@ func (r *resolver) expr(x syntax.Expr, s *scope) node {
 		return r.binary(x, s)
 	}
 	panic(&Error{Pos: x.Pos(), Msg: fmt.Sprintf("internal error: unknown expression %T", x), Kind: KindInternal})
+}
+
+// primitive returns the primitive that n, such as builtins.length, always selects, or nil.
+func (n *selectNode) primitive() *Primitive {
+	from, ok := n.base.(constNode)
+	if !ok || len(n.path) != 1 || n.path[0].expr != nil {
+		return nil
+	}
+	set, ok := from.val.(*Attrs)
+	if !ok {
+		return nil
+	}
+	v, _ := set.Get(n.path[0].name)
+	p, _ := v.(*Primitive)
+	return p
 }
 
 func (r *resolver) all(xs []syntax.Expr, s *scope) []node {
