@@ -15,10 +15,10 @@ const (
 	startUnused = 2 << 20   // the heap beyond which dropStart pays
 	smallHeap   = 14 << 20  // the heap beyond which growHeap pays
 	heapRoom    = 252 << 20 // the addresses that growHeap takes; with what there is, four of Go's arenas
-	heapTarget  = 48 << 20  // no garbage is collected before the heap is as large
+	heapTarget  = 48 << 20  // no garbage is collected before the heap is as large; see collectAt
 	smallFactor = 800       // GOGC until growHeap is called, so that nothing is collected just before
 	heapUnit    = 4 << 20   // the first collection of a Go program at GOGC=100
-	laterFactor = 200       // GOGC from then on
+	laterFactor = 200       // GOGC of a heap that is larger than that
 	hugePage    = 2 << 20
 )
 
@@ -37,13 +37,19 @@ func growHeap(need int64) {
 	adviseHuge(heapRoom)
 	go func() { // the evaluation goes on meanwhile
 		runtime.GC()
-		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		metrics.Read(live)
-		used := max(int64(live[0].Value.Uint64()), heapUnit)
-		debug.SetGCPercent(int(max(heapTarget+need-used, used) * 100 / used))
-		// After the first collection the usual rule is right again.
-		runtime.SetFinalizer(new([2]int64), func(*[2]int64) { debug.SetGCPercent(laterFactor) })
+		collectAt(heapTarget + need)
 	}()
+}
+
+// collectAt sets when garbage is collected: when the heap has target bytes, or as many times the
+// live ones as laterFactor says. After each collection that is set again, for heapTarget: who
+// makes much garbage and keeps little would be interrupted every few megabytes.
+func collectAt(target int64) {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	used := max(int64(live[0].Value.Uint64()), heapUnit)
+	debug.SetGCPercent(int(max((target-used)*100/used, laterFactor)))
+	runtime.SetFinalizer(new([2]int64), func(*[2]int64) { collectAt(heapTarget) })
 }
 
 // adviseHuge is a function of its own so that nothing refers to the block afterwards.
