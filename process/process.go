@@ -162,8 +162,9 @@ func (p *Process) signalGroup(sig project.Signal) error {
 
 // Terminate asks p to end. It sends sig, or StopSignal if sig is 0, and then CONT, since a
 // stopped process can't end, to the whole group, or with onlyMain to the program alone. It
-// does not wait: see Done; nor do looks at /proc, of files that the kernel has at hand. A descendant that ignores the signal stays until Kill, even
-// after the program itself has ended.
+// does not wait, not even for /proc, whose files the kernel has at hand: see Done. A
+// descendant that ignores the signal stays until Kill, even after the program itself has
+// ended.
 func (p *Process) Terminate(sig project.Signal, onlyMain bool) error {
 	if sig == 0 {
 		sig = p.spec.StopSignal

@@ -58,18 +58,12 @@ func stringBuiltins() []*Builtin {
 				re.split(s.s, func(before string, groups []Value, matched bool) {
 					t.step()
 					t.checkList(len(t.parts) - first)
-					part := emptyString // without the context of s, as in Nix
-					if before != "" {
-						part = t.newString(before, nil)
-					}
-					t.parts = append(t.parts, part)
+					t.parts = append(t.parts, t.newString(before, nil)) // without the context of s, as in Nix
 					if matched {
 						t.parts = append(t.parts, NewList(groups...))
 					}
 				})
-				list := t.newList(len(t.parts) - first)
-				copy(list.elems, t.parts[first:])
-				t.dropParts(first)
+				list := t.takeList(first)
 				if len(list.elems) == 1 {
 					list.elems[0] = s // which keeps its context
 				}

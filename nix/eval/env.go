@@ -74,8 +74,11 @@ func next[T any](piece *[]T) *T {
 	return p
 }
 
-// newString returns a string that is not empty.
+// newString is StrContext for strings that are made often.
 func (s *slabs) newString(text string, ctx *Context) *String {
+	if text == "" && ctx == nil {
+		return emptyString
+	}
 	p := next(&s.strings)
 	p.s, p.ctx = text, ctx
 	return p

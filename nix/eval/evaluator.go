@@ -196,7 +196,7 @@ type Thread struct {
 	site    node      // the call of the running builtin
 	frames  []frame   // shadow stack, for traces
 	argRoom []Value   // see arguments
-	parts   []Value   // of the lists being made
+	parts   []Value   // of the lists and sets being made
 	texts   []string  // the parts of the strings being made
 	digits  []byte    // the numbers among them
 	forcing []pending // the thunks being computed, to be released after an error

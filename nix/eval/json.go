@@ -52,8 +52,7 @@ type jsonReader struct {
 	text  string
 	at    int
 	names map[string]string // the names of objects, each made once
-	vals  []Value           // those of the arrays and objects that are being read
-	keys  []string          // the names that belong to some of them
+	keys  []string          // those of the objects that are being read
 
 	// The last object of several names: as its names were written, and in the order of a set.
 	written []string
@@ -71,11 +70,7 @@ func (r *jsonReader) value() Value {
 	case '[':
 		v = r.array()
 	case '"':
-		if text := r.quoted(); text == "" {
-			v = emptyString
-		} else {
-			v = r.t.newString(text, nil)
-		}
+		v = r.t.newString(r.quoted(), nil)
 	case 't':
 		v = Bool(true)
 		r.at += len("true")
@@ -105,37 +100,26 @@ func (r *jsonReader) next() byte {
 }
 
 func (r *jsonReader) array() Value {
-	first := len(r.vals)
+	first := len(r.t.parts)
 	for r.at++; r.next() != ']'; {
-		r.vals = append(r.vals, r.value())
+		v := r.value()
+		r.t.parts = append(r.t.parts, v)
 		if r.next() == ',' {
 			r.at++
 		}
 	}
 	r.at++
-	list := emptyList
-	if n := len(r.vals) - first; n > 0 {
-		list = r.t.newList(n)
-		copy(list.elems, r.vals[first:])
-	}
-	r.drop(first)
-	return list
-}
-
-// drop forgets the values from first on, which have been taken.
-func (r *jsonReader) drop(first int) {
-	clear(r.vals[first:])
-	r.vals = r.vals[:first]
+	return r.t.takeList(first)
 }
 
 func (r *jsonReader) object() Value {
-	first, firstKey := len(r.vals), len(r.keys)
+	first, firstKey := len(r.t.parts), len(r.keys)
 	for r.at++; r.next() != '}'; {
 		key := r.name()
 		r.next() // the colon
 		r.at++
 		v := r.value()
-		r.keys, r.vals = append(r.keys, key), append(r.vals, v)
+		r.keys, r.t.parts = append(r.keys, key), append(r.t.parts, v)
 		if r.next() == ',' {
 			r.at++
 		}
@@ -151,9 +135,9 @@ func (r *jsonReader) object() Value {
 	}
 	set := r.t.newSet(r.shape, len(r.order))
 	for i, k := range r.order {
-		*set.slot(i) = r.vals[first+k]
+		*set.slot(i) = r.t.parts[first+k]
 	}
-	r.drop(first)
+	r.t.dropParts(first)
 	return set
 }
 

@@ -230,10 +230,23 @@ type listOf[Elems any] struct {
 	room Elems
 }
 
+// takeList returns the list whose parts are the last ones, from first on.
+func (t *Thread) takeList(first int) *List {
+	list := t.newList(len(t.parts) - first)
+	copy(list.elems, t.parts[first:])
+	t.dropParts(first)
+	return list
+}
+
+// keptParts is how much room for parts is kept for the next list.
+const keptParts = 4096
+
 // dropParts ends the list whose parts are the last ones, from first on.
 func (t *Thread) dropParts(first int) {
 	clear(t.parts[first:]) // or the collector would keep them
-	t.parts = t.parts[:first]
+	if t.parts = t.parts[:first]; first == 0 && cap(t.parts) > keptParts {
+		t.parts = nil
+	}
 }
 
 // StringList makes a list of strings.
